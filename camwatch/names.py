@@ -1,0 +1,19 @@
+"""Names of people and cameras, and the slugs that stand for them in paths and topics."""
+
+import hashlib
+import re
+import unicodedata
+
+
+def slug(name: str) -> str:
+    """A name as `[a-z0-9_]+`, at most 63 characters, never empty, the same for the same name.
+
+    Letters lose their accents; what has no ASCII form is left out. Where nothing is left, or the name is too long,
+    a short hash of the whole name stands in or is added, so that different names stay different.
+    """
+    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss")).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    if not words:
+        return f"person_{digest}"
+    return words if len(words) <= 63 else f"{words[:54]}_{digest}"

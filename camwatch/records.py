@@ -1,0 +1,223 @@
+"""What flows along the data path: small frozen records, no behaviour beyond trivial properties.
+
+Units and orders used everywhere: boxes and landmarks in pixels of the full picture, x before y, origin at the
+top left corner; pictures are uint8 RGB of shape (height, width, 3); times are UTC seconds since the epoch
+(`captured_at`) and seconds of `time.monotonic()` (`monotonic`), both taken when the frame was captured.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+"""(height, width, 3) uint8, RGB."""
+Embedding = NDArray[np.float32]
+"""(512,) float32, unit length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels; may leave the picture."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    @property
+    def width(self) -> float:
+        """Pixels from left to right."""
+        return self.x2 - self.x1
+
+    @property
+    def height(self) -> float:
+        """Pixels from top to bottom."""
+        return self.y2 - self.y1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of one camera.
+
+    `seq` counts the captured frames of a camera from 0; `pts` is the presentation time in seconds as the stream
+    told it, None where it told none.
+    """
+
+    camera: str
+    seq: int
+    captured_at: float
+    monotonic: float
+    pts: float | None
+    picture: Picture
+
+
+Point = tuple[float, float]
+Landmarks = tuple[Point, Point, Point, Point, Point]
+"""Image-left eye, image-right eye, nose, image-left mouth corner, image-right mouth corner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A face found in a picture; `confidence` is O-Net's face probability, 0..1."""
+
+    box: Box
+    landmarks: Landmarks
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How usable a face is for identification.
+
+    Attributes:
+        height: Box height in pixels.
+        sharpness: Variance of the Laplacian of the grey crop at 112 x 112.
+        turn: |nose offset from the eye midpoint along the eye axis| / eye distance; 0 frontal, 0.4 about a half profile.
+        score: 0..1, one figure for people and for choosing the best face; not a gate.
+    """
+
+    height: float
+    sharpness: float
+    turn: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """A detected face with what was computed from it.
+
+    `chip` is the 160 x 160 RGB crop that the embedding was computed from; `embedding` is None where the face was
+    not worth embedding.
+    """
+
+    detection: Detection
+    quality: Quality
+    chip: Picture | None
+    embedding: Embedding | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """What was seen in one frame; it holds no full picture, so it crosses a process boundary cheaply."""
+
+    camera: str
+    seq: int
+    captured_at: float
+    monotonic: float
+    width: int
+    height: int
+    faces: tuple[Face, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A person of the gallery and the similarity to a probe (cosine, -1..1)."""
+
+    person: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """The answer to one search of the gallery.
+
+    `person` is None where nobody reached the threshold; `best` and `runner_up` are the two most similar people
+    whatever the threshold, None where the gallery has fewer.
+    """
+
+    person: str | None
+    best: Candidate | None
+    runner_up: Candidate | None
+    threshold: float
+
+
+class EventType(StrEnum):
+    """What an event says of a visit."""
+
+    RECOGNIZED = "recognized"
+    UNKNOWN = "unknown"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Event:
+    """One statement about a visit, as decided; the payload that subscribers see is made from it.
+
+    Attributes:
+        event_id: Stable and unique; subscribers drop repeats by it.
+        seq: 1, 2, 3 within the visit.
+        person: The name, set if and only if the visit is recognized.
+        score: Similarity of the visit's pooled embedding to the best person, None with an empty gallery or no
+            usable face.
+        box: The last face as fractions of the picture: x1, y1, x2, y2.
+        first_seen, last_seen, decided_at: UTC seconds.
+        captured_monotonic: `monotonic` of the frame that decided, for the latency measure; None after a restart.
+        reason: Why an ended visit was never decided: `too_small`, `blurred`, `turned_away`, `too_short`; or
+            `restart` where the daemon died during the visit; else None.
+        chip: RGB crop of the best face so far, for the snapshot.
+    """
+
+    event_type: EventType
+    event_id: str
+    visit_id: str
+    seq: int
+    camera: str
+    person: str | None
+    score: float | None
+    threshold: float
+    false_alarm_rate: float | None
+    runner_up: Candidate | None
+    faces_used: int
+    faces_seen: int
+    quality: float
+    box: tuple[float, float, float, float]
+    first_seen: float
+    last_seen: float
+    decided_at: float
+    captured_monotonic: float | None
+    reason: str | None
+    chip: Picture | None
+
+
+@dataclass(frozen=True, slots=True)
+class CameraState:
+    """Who is before a camera now, as published on its state topic."""
+
+    camera: str
+    present: tuple[str, ...]
+    unknown_count: int
+    last_person: str | None
+    last_seen: float | None
+    analyzed_fps: float
+
+
+@dataclass(frozen=True, slots=True)
+class PersonState:
+    """Where a person of the gallery is, as published on the person's state topic."""
+
+    person: str
+    present: bool
+    last_camera: str | None
+    last_seen: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Enrolled:
+    """One usable photo of a person.
+
+    `embeddings` is (n, 512) float32, unit rows: the face and its mirror image. `sha256` is the photo's content
+    hash, so that an unchanged photo is never embedded twice.
+    """
+
+    person: str
+    photo: str
+    sha256: str
+    embeddings: NDArray[np.float32]
+    quality: Quality
+
+
+Counters = Mapping[str, int]
+"""Plain counters by name, as a child process reports them."""

@@ -1,0 +1,173 @@
+"""The inference process: the only one that holds TensorFlow. Batches over all cameras, photos in between.
+
+It is restarted alone: a new one attaches to the same rings and goes on at `read`.
+"""
+
+import logging
+import os
+import select
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from camwatch.engine.analyzer import FaceAnalyzer
+from camwatch.engine.photos import enroll_photo
+from camwatch.errors import InputError, PhotoError
+from camwatch.pipeline import observe
+from camwatch.records import Frame
+from camwatch.service.batching import choose
+from camwatch.service.histogram import FRAMES, Histogram
+from camwatch.service.messages import Message, PipeError, enrolled_message, observation_message
+from camwatch.service.ring import SLOTS, Counter, FrameRing
+from camwatch.service.worker import Worker
+
+log = logging.getLogger(__name__)
+
+FAILURES = 3
+"""Batches in a row that may fail before the process gives up and is started afresh."""
+
+
+class Inference:
+    """The inference loop; `run` returns when the end is asked for."""
+
+    def __init__(self, worker: Worker) -> None:
+        """Load the networks and attach to the rings.
+
+        Raises:
+            InputError: If the weights cannot be used or a device asked for is not there.
+        """
+        job = worker.job
+        self._worker = worker
+        self._max_batch: int = job["max_batch"]
+        self._max_wait: float = job["max_wait"]
+        self._bell: int = job["bell_fd"]
+        self._min_face: dict[str, int] = job["min_face"]
+        self._lossless: set[str] = set(job["lossless"])
+        self._stages = {stage: Histogram() for stage in ("queue", "detect", "embed")}
+        self._batches = Histogram(FRAMES)
+        self._photos: deque[dict[str, Any]] = deque()
+        self._turn = 0
+        self._failures = 0
+        weights = job["facenet_weights"]
+        self._analyzer = FaceAnalyzer(
+            min_face=min(self._min_face.values(), default=40),
+            device=job["device"],
+            facenet_weights=Path(weights) if weights else None,
+            gpu_memory_mib=job["gpu_memory"],
+            threads=job["threads"],
+            on_stage=lambda stage, seconds: self._stages[stage].observe(seconds),
+        )
+        self._analyzer.warm_up()
+        self._rings = {
+            camera: FrameRing(fd, camera, slot_bytes=job["slot_bytes"]) for camera, fd in job["rings"].items()
+        }
+        for camera, ring in self._rings.items():
+            lost = ring.recover()
+            if lost:
+                log.warning("%s: %d frames were lost with the last inference process", camera, lost)
+
+    def run(self) -> None:
+        """Analyse until told to stop."""
+        self._worker.send(Message("ready", {"network": self._analyzer.network}))
+        while not self._worker.stopping:
+            self._obey()
+            frames = self._next_batch()
+            if frames:
+                self._analyze(frames)
+            elif self._photos:
+                self._embed(self._photos.popleft())
+            else:
+                self._sleep(0.5)
+            self._beat()
+
+    def _obey(self) -> None:
+        while not self._worker.commands.empty():
+            message = self._worker.commands.get()
+            if message.kind == "embed":
+                self._photos.extend(message.fields["photos"])
+            elif message.kind == "cameras":
+                self._min_face = message.fields["min_face"]
+
+    def _next_batch(self) -> list[Frame]:
+        waiting = {camera: ring.waiting() for camera, ring in self._rings.items()}
+        if not any(waiting.values()):
+            return []
+        if sum(len(numbers) for numbers in waiting.values()) < self._max_batch:
+            self._sleep(self._max_wait)
+            waiting = {camera: ring.waiting() for camera, ring in self._rings.items()}
+        takes = choose(
+            waiting, max_batch=self._max_batch, slots=SLOTS, first=self._turn, lossless=self._lossless
+        )
+        self._turn += 1
+        frames, now = [], time.monotonic()
+        for take in takes:
+            frame = self._rings[take.camera].take(take.index)
+            if frame is not None:
+                self._stages["queue"].observe(max(0.0, now - frame.monotonic))
+                frames.append(frame)
+        return frames
+
+    def _analyze(self, frames: list[Frame]) -> None:
+        self._batches.observe(len(frames))
+        try:
+            observations = observe(self._analyzer, frames, min_face=self._min_face)
+        except Exception:
+            self._failures += 1
+            for frame in frames:
+                self._rings[frame.camera].add(Counter.DROPPED_BUSY)
+            log.exception("a batch of %d frames failed (%d in a row)", len(frames), self._failures)
+            self._max_batch = max(1, self._max_batch // 2)
+            if self._failures >= FAILURES:
+                raise
+            return
+        self._failures = 0
+        for observation in observations:
+            self._worker.send(observation_message(observation))
+            self._rings[observation.camera].add(Counter.ANALYZED)
+
+    def _embed(self, photo: dict[str, Any]) -> None:
+        person, path = photo["person"], Path(photo["path"])
+        try:
+            enrolled = enroll_photo(self._analyzer, person, path, strict=False)
+        except PhotoError as error:
+            self._worker.send(Message("refused", {"path": str(path), "person": person, "error": str(error)}))
+            return
+        self._worker.send(enrolled_message(enrolled))
+
+    def _sleep(self, seconds: float) -> None:
+        ready, _, _ = select.select([self._bell, self._worker.wake_fd], [], [], seconds)
+        for fd in ready:
+            try:
+                os.eventfd_read(fd)
+            except BlockingIOError:
+                continue
+
+    def _beat(self) -> None:
+        self._worker.beat(
+            lambda: {
+                "stages": {stage: histogram.to_list() for stage, histogram in self._stages.items()},
+                "batches": self._batches.to_list(),
+            }
+        )
+
+
+def main() -> None:
+    """Entry point of the child."""
+    worker = Worker.from_command_line()
+    try:
+        try:
+            inference = Inference(worker)
+        except InputError as error:
+            worker.send(Message("fatal", {"error": str(error)}))
+            raise SystemExit(2) from None
+        inference.run()
+    except PipeError:
+        log.info("main is gone, stopping")
+    except Exception:
+        log.exception("inference failed")
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

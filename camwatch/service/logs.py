@@ -1,0 +1,63 @@
+"""Logging to stderr: text for people and journald, JSON for collectors; never a credential."""
+
+import json
+import logging
+import re
+import sys
+import time
+from typing import Literal
+
+LogFormat = Literal["text", "json"]
+
+_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s'\"]*@", re.IGNORECASE)
+
+
+def mask(text: str) -> str:
+    """The text with `user:password@` in every URL replaced by `***@`."""
+    return _CREDENTIALS.sub(r"\g<scheme>***@", text)
+
+
+class _Text(logging.Formatter):
+    def __init__(self, process: str) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(process_name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.process_name = self._process
+        return mask(super().format(record))
+
+
+class _Json(logging.Formatter):
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line = {
+            "time": f"{stamp}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "process": self._process,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return mask(json.dumps(line, ensure_ascii=False))
+
+
+def set_up(log_format: LogFormat, *, process: str, level: int = logging.INFO) -> None:
+    """Send this process's log to stderr, once; a second call replaces the first.
+
+    Args:
+        log_format: `text` or `json` (one object a line).
+        process: What the process is, for the reader of the log: `main`, `inference`, `reader front_door`.
+        level: The lowest level shown.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json(process) if log_format == "json" else _Text(process))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for noisy in ("amqtt", "transitions", "libav", "h5py", "tensorflow", "absl"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -1,0 +1,165 @@
+"""A reader process: one camera, connection after connection, into its ring. Never imports TensorFlow.
+
+It owns the retrying: a source is one connection and just fails. Failures that asking again cannot cure soon (a wrong
+password, an unknown path) are told apart, said once, and tried again slowly.
+"""
+
+import logging
+import os
+import time
+from typing import Any
+
+import cv2
+
+from camwatch.capture.motion import MotionGate
+from camwatch.capture.sampling import FrameSampler
+from camwatch.capture.selection import Selected, select
+from camwatch.capture.source import Source, open_source
+from camwatch.errors import SourceError, SourceLost, SourceRefused
+from camwatch.records import Picture
+from camwatch.service.backoff import Backoff
+from camwatch.service.histogram import Histogram
+from camwatch.service.messages import Message, PipeError
+from camwatch.service.ring import Counter, FrameRing
+from camwatch.service.worker import Worker
+
+log = logging.getLogger(__name__)
+
+REFUSED_RETRY = 60.0
+"""Seconds before a camera is asked again that refused us."""
+
+
+class Reader:
+    """The reader of one camera; `run` returns when the end is asked for."""
+
+    def __init__(self, worker: Worker) -> None:
+        """Set up from the worker's job."""
+        job = worker.job
+        self._worker = worker
+        self._camera: str = job["camera"]
+        self._url: str = job["source"]
+        self._transport: str = job["transport"]
+        self._timeout: float = job["stall_timeout"]
+        self._loop: bool = job["loop"]
+        self._motion: dict[str, Any] = job["motion"]
+        self._sampler = FrameSampler(job["fps"])
+        self._ring = FrameRing(job["ring_fd"], self._camera, slot_bytes=job["slot_bytes"])
+        self._bell: int = job["bell_fd"]
+        self._decode = Histogram()
+        self._backoff = Backoff(first=1.0, limit=30.0)
+        self._source: Source | None = None
+        self._delivering = False
+        worker.on_stop(self._close_source)
+
+    def run(self) -> None:
+        """Read until told to stop."""
+        while not self._worker.stopping:
+            try:
+                self._read_connection()
+                if self._worker.stopping:
+                    return
+                raise SourceLost("the recording ended", "ended")
+            except SourceError as error:
+                self._wait_after(error)
+
+    def _read_connection(self) -> None:
+        gate = MotionGate(**self._motion)
+        self._source = open_source(
+            self._url,
+            transport=self._transport,
+            timeout=self._timeout,
+            loop=self._loop,
+            realtime=True,
+            start_at=time.time(),
+        )
+        try:
+            for selected in select(self._source, self._sampler, gate):
+                if not self._delivering:
+                    self._report_up(selected)
+                self._handle(selected)
+                self._beat()
+                if self._worker.stopping:
+                    return
+        finally:
+            self._close_source()
+
+    def _handle(self, selected: Selected) -> None:
+        if selected.outcome == "decode_error":
+            self._ring.add(Counter.DECODE_ERROR)
+            return
+        if selected.outcome == "idle":
+            self._ring.add(Counter.IDLE)
+            return
+        raw = selected.raw
+        started = time.perf_counter()
+        picture = _fit(raw.rgb(), self._ring.slot_bytes)
+        self._decode.observe(time.perf_counter() - started)
+        if self._source is not None and not self._source.live:
+            self._wait_for_room()
+        self._ring.write(picture, captured_at=raw.captured_at, monotonic=raw.monotonic, pts=raw.pts)
+        os.eventfd_write(self._bell, 1)
+
+    def _wait_for_room(self) -> None:
+        """A recording loses no frame: wait until inference has read one."""
+        while self._ring.full() and not self._worker.stopping:
+            self._beat()
+            self._worker.wait(0.02)
+
+    def _report_up(self, selected: Selected) -> None:
+        self._delivering = True
+        self._backoff.worked(time.monotonic())
+        size = [selected.raw.width, selected.raw.height]
+        live = self._source.live if self._source else True
+        self._worker.send(Message("source", {"up": True, "size": size, "live": live}))
+
+    def _wait_after(self, error: SourceError) -> None:
+        refused = isinstance(error, SourceRefused)
+        ended = error.reason == "ended" and not (self._source is None or self._source.live)
+        delay = REFUSED_RETRY if refused else self._backoff.delay(time.monotonic())
+        fields = {
+            "up": False,
+            "reason": error.reason,
+            "error": str(error),
+            "retry_in": delay,
+            "lost": self._delivering,
+            "refused": refused,
+            "ended": ended,
+        }
+        self._delivering = False
+        self._worker.send(Message("source", fields))
+        until = time.monotonic() + delay
+        while not self._worker.stopping and (ended or time.monotonic() < until):
+            self._worker.wait(0.5)
+            self._beat()
+
+    def _beat(self) -> None:
+        self._worker.beat(lambda: {"decode": self._decode.to_list()})
+
+    def _close_source(self) -> None:
+        if self._source is not None:
+            self._source.close()
+
+
+def _fit(picture: Picture, limit: int) -> Picture:
+    """The picture, halved until it fits a slot; only pictures above 4K are."""
+    while picture.nbytes > limit:
+        half = (max(picture.shape[1] // 2, 1), max(picture.shape[0] // 2, 1))
+        picture = cv2.resize(picture, half, interpolation=cv2.INTER_AREA).astype("uint8", copy=False)
+    return picture
+
+
+def main() -> None:
+    """Entry point of the child."""
+    worker = Worker.from_command_line()
+    cv2.setNumThreads(1)
+    try:
+        Reader(worker).run()
+    except PipeError:
+        log.info("main is gone, stopping")
+    except Exception:
+        log.exception("the reader failed")
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

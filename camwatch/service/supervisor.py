@@ -1,0 +1,223 @@
+"""Owns every child process: starts it, listens to it, notices when it hangs, restarts it, stops it in steps.
+
+Each life of a child has its own pair of pipes, so that what a killed child left half-written dies with them. A child
+that has not been heard of for too long gets SIGABRT (its stack goes to the log), two seconds later SIGKILL.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from camwatch.service.backoff import Backoff
+from camwatch.service.messages import Inbox, Message, Outlet, PipeError
+
+log = logging.getLogger(__name__)
+
+ABORT_GRACE = 2.0
+STOP_GRACE = 3.0
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """One child process over all its lives.
+
+    Attributes:
+        name: For logs and metrics, `reader front_door` or `inference`.
+        module: What `python -m` runs.
+        job: Makes the fields of the first message of a new life; may hold secrets, so it is never logged.
+        fds: Descriptors that the child inherits.
+        silence: Seconds without a message after which a running child counts as hung.
+        start_silence: The same for a child that has not sent its first message yet.
+    """
+
+    name: str
+    module: str
+    job: Callable[[], dict[str, Any]]
+    fds: tuple[int, ...]
+    silence: float
+    start_silence: float
+    backoff: Backoff = field(default_factory=Backoff)
+    process: subprocess.Popen[bytes] | None = None
+    inbox: Inbox | None = None
+    control: Outlet | None = None
+    heard_at: float = 0.0
+    heard: bool = False
+    aborted_at: float | None = None
+    start_at: float | None = None
+    restarts: int = 0
+    wanted: bool = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the present life, None between two."""
+        return self.process.pid if self.process else None
+
+
+class Supervisor:
+    """All children. One thread uses it; `step` is called at least once a second."""
+
+    def __init__(self) -> None:
+        """Begin without children."""
+        self.children: dict[str, Child] = {}
+
+    def add(self, child: Child, now: float) -> None:
+        """Take a child over and start it."""
+        self.children[child.name] = child
+        child.wanted = True
+        self._start(child, now)
+
+    def inboxes(self) -> Iterable[tuple[Child, Inbox]]:
+        """The reading ends to wait on."""
+        return [(c, c.inbox) for c in self.children.values() if c.inbox is not None]
+
+    def read(self, child: Child, now: float) -> list[Message]:
+        """What a child has said; its death is noticed here."""
+        if child.inbox is None:
+            return []
+        try:
+            messages, is_open = child.inbox.read()
+        except PipeError as error:
+            log.error("%s: %s", child.name, error)
+            messages, is_open = [], False
+        if messages:
+            child.heard_at, child.heard = now, True
+            child.backoff.worked(now)
+        if not is_open:
+            self._bury(child, now)
+        return messages
+
+    def send(self, name: str, message: Message) -> bool:
+        """Send to a child; False where it is not running (its next life gets a new job anyway)."""
+        child = self.children.get(name)
+        if child is None or child.control is None:
+            return False
+        try:
+            child.control.send(message, timeout=2.0)
+        except PipeError:
+            return False
+        return True
+
+    def step(self, now: float) -> None:
+        """Restart what is due, notice what hangs."""
+        for child in self.children.values():
+            if child.process is None:
+                if child.wanted and child.start_at is not None and now >= child.start_at:
+                    self._start(child, now)
+                continue
+            self._watch(child, now)
+
+    def stop_child(self, name: str) -> None:
+        """Stop one child for good and wait for it, a few seconds at most."""
+        self._stop([self.children[name]])
+
+    def remove(self, name: str) -> None:
+        """Stop a child and forget it."""
+        self.stop_child(name)
+        del self.children[name]
+
+    def restart_child(self, name: str, now: float) -> None:
+        """Start again a child that was stopped."""
+        child = self.children[name]
+        child.wanted = True
+        if child.process is None:
+            self._start(child, now)
+
+    def stop_all(self, names: Iterable[str]) -> None:
+        """Stop these children for good, side by side."""
+        self._stop([self.children[name] for name in names])
+
+    def _start(self, child: Child, now: float) -> None:
+        out_read, out_write = os.pipe()
+        control_read, control_write = os.pipe()
+        try:
+            child.process = subprocess.Popen(
+                [sys.executable, "-m", child.module, str(out_write), str(control_read)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(out_write, control_read, *child.fds),
+            )
+        except OSError as error:
+            for fd in (out_read, control_write):
+                os.close(fd)
+            child.start_at = now + child.backoff.delay(now)
+            log.error("%s cannot be started: %s", child.name, error)
+            return
+        finally:
+            os.close(out_write)
+            os.close(control_read)
+        child.inbox, child.control = Inbox(out_read), Outlet(control_write)
+        child.heard_at, child.heard = now, False
+        child.aborted_at = child.start_at = None
+        with contextlib.suppress(PipeError):
+            child.control.send(Message("job", child.job()), timeout=5.0)
+
+    def _watch(self, child: Child, now: float) -> None:
+        process = child.process
+        if process is None:
+            return
+        silence = now - child.heard_at
+        limit = child.silence if child.heard else child.start_silence
+        if child.aborted_at is not None:
+            if now - child.aborted_at > ABORT_GRACE:
+                process.kill()
+        elif silence > limit:
+            log.error("%s hangs: not heard of for %.0f s; aborting it", child.name, silence)
+            child.aborted_at = now
+            process.send_signal(signal.SIGABRT)
+            process.send_signal(signal.SIGCONT)
+
+    def _bury(self, child: Child, now: float) -> None:
+        process = child.process
+        if process is None:
+            return
+        try:
+            code = process.wait(timeout=2.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+        self._close(child)
+        if not child.wanted:
+            return
+        delay = child.backoff.delay(now)
+        child.start_at, child.restarts = now + delay, child.restarts + 1
+        log.warning("%s ended (%s); starting it again in %.1f s", child.name, _how(code), delay)
+
+    def _stop(self, children: list[Child]) -> None:
+        running = [c for c in children if c.process is not None]
+        for child in children:
+            child.wanted, child.start_at = False, None
+        for child in running:
+            if child.control is not None:
+                with contextlib.suppress(PipeError):
+                    child.control.send(Message("stop"), timeout=0.1)
+        deadline = time.monotonic() + STOP_GRACE
+        for child in running:
+            if child.process is None:
+                continue
+            child.process.send_signal(signal.SIGCONT)
+            try:
+                child.process.wait(timeout=max(0.05, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.warning("%s did not stop when told to; killing it", child.name)
+                child.process.kill()
+                child.process.wait()
+            self._close(child)
+
+    def _close(self, child: Child) -> None:
+        if child.inbox is not None:
+            child.inbox.close()
+        if child.control is not None:
+            child.control.close()
+        child.process = child.inbox = child.control = None
+
+
+def _how(code: int) -> str:
+    if code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return f"exit status {code}"
