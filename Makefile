@@ -19,7 +19,7 @@ export PIP_ROOT_USER_ACTION := ignore
 PIP := $(BIN)/python -m pip --no-input
 
 .DEFAULT_GOAL := install
-.PHONY: install check test demo clean
+.PHONY: install check lint types contracts test demo clean
 
 install: $(STAMP)
 	@$(BIN)/python setup/system.py libraries
@@ -34,10 +34,16 @@ $(STAMP): pyproject.toml constraints.txt setup/footage.txt
 	$(PIP) install --quiet --no-deps -r setup/footage.txt
 	@touch $@
 
-check: install
+check: lint types contracts
+
+lint: install
 	$(BIN)/ruff check camwatch tests setup
+
+types: install
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+
+contracts: install
+	$(BIN)/lint-imports --no-logo
 
 test: install
 	@$(BIN)/python setup/system.py servers

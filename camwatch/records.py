@@ -75,7 +75,7 @@ class Quality:
     Attributes:
         height: Box height in pixels.
         sharpness: Variance of the Laplacian of the grey crop at 112 x 112.
-        turn: |nose offset from the eye midpoint along the eye axis| / eye distance; 0 frontal, 0.4 about a half profile.
+        turn: |nose offset from the eye midpoint along the eye axis| / eye distance; 0 frontal, 0.4 half a profile.
         score: 0..1, one figure for people and for choosing the best face; not a gate.
     """
 

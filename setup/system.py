@@ -11,10 +11,10 @@ standard library is used, because this runs before anything is installed.
 import os
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036 - the file must start on an old Python to refuse it
+if not (3, 11) <= sys.version_info < (3, 14):  # this file must start on an old Python to refuse it
     sys.exit(
-        f"camwatch needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}. "
-        "Choose another one: make install PYTHON=python3.12"
+        "camwatch runs on Python 3.11 to 3.13 (the pinned TensorFlow has wheels for these); "
+        f"{sys.executable} is {sys.version.split()[0]}. Choose another: make install PYTHON=python3.12"
     )
 
 import importlib.util

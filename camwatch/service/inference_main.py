@@ -11,6 +11,8 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.engine.photos import enroll_photo
 from camwatch.errors import InputError, PhotoError
@@ -58,7 +60,7 @@ class Inference:
             threads=job["threads"],
             on_stage=lambda stage, seconds: self._stages[stage].observe(seconds),
         )
-        self._analyzer.warm_up()
+        self._warm_up()
         self._rings = {
             camera: FrameRing(fd, camera, slot_bytes=job["slot_bytes"]) for camera, fd in job["rings"].items()
         }
@@ -80,6 +82,11 @@ class Inference:
             else:
                 self._sleep(0.5)
             self._beat()
+
+    def _warm_up(self) -> None:
+        """Run every network once, so that the first visitor does not wait for their compilation."""
+        self._analyzer.detect([np.zeros((360, 640, 3), np.uint8)], min(self._min_face.values(), default=40))
+        self._analyzer.embed(np.zeros((1, 160, 160, 3), np.uint8))
 
     def _obey(self) -> None:
         while not self._worker.commands.empty():
@@ -131,9 +138,9 @@ class Inference:
         try:
             enrolled = enroll_photo(self._analyzer, person, path, strict=False)
         except PhotoError as error:
-            self._worker.send(Message("refused", {"path": str(path), "person": person, "error": str(error)}))
+            self._worker.send(Message("refused", {"asked": photo["asked"], "error": str(error)}))
             return
-        self._worker.send(enrolled_message(enrolled))
+        self._worker.send(enrolled_message(enrolled, asked=photo["asked"]))
 
     def _sleep(self, seconds: float) -> None:
         ready, _, _ = select.select([self._bell, self._worker.wake_fd], [], [], seconds)
@@ -160,13 +167,14 @@ def main() -> None:
             inference = Inference(worker)
         except InputError as error:
             worker.send(Message("fatal", {"error": str(error)}))
-            raise SystemExit(2) from None
+            worker.exit(2)
         inference.run()
     except PipeError:
         log.info("main is gone, stopping")
     except Exception:
         log.exception("inference failed")
-        raise SystemExit(1) from None
+        worker.exit(1)
+    worker.exit(0)
 
 
 if __name__ == "__main__":

@@ -7,14 +7,16 @@ import sys
 import time
 from typing import Literal
 
+from camwatch.capture import address
+
 LogFormat = Literal["text", "json"]
 
-_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^\s'\"]*@", re.IGNORECASE)
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"]+", re.IGNORECASE)
 
 
 def mask(text: str) -> str:
-    """The text with `user:password@` in every URL replaced by `***@`."""
-    return _CREDENTIALS.sub(r"\g<scheme>***@", text)
+    """The text with the credentials of every URL in it replaced by `***`."""
+    return _URL.sub(lambda url: address.mask(url[0]), text)
 
 
 class _Text(logging.Formatter):

@@ -180,10 +180,11 @@ def observation_from(message: Message) -> Observation:
     return Observation(f["camera"], f["seq"], f["captured_at"], f["monotonic"], width, height, tuple(faces))
 
 
-def enrolled_message(enrolled: Enrolled) -> Message:
-    """An embedded photo for the pipe; see `enrolled_from`."""
+def enrolled_message(enrolled: Enrolled, *, asked: str) -> Message:
+    """An embedded photo for the pipe; see `enrolled_from`. `asked` is the content hash that main knows it by."""
     q = enrolled.quality
     fields = {
+        "asked": asked,
         "person": enrolled.person,
         "photo": enrolled.photo,
         "sha256": enrolled.sha256,

@@ -7,7 +7,7 @@ password, an unknown path) are told apart, said once, and tried again slowly.
 import logging
 import os
 import time
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 
@@ -38,7 +38,7 @@ class Reader:
         self._worker = worker
         self._camera: str = job["camera"]
         self._url: str = job["source"]
-        self._transport: str = job["transport"]
+        self._transport: Literal["tcp", "udp"] = job["transport"]
         self._timeout: float = job["stall_timeout"]
         self._loop: bool = job["loop"]
         self._motion: dict[str, Any] = job["motion"]
@@ -158,7 +158,8 @@ def main() -> None:
         log.info("main is gone, stopping")
     except Exception:
         log.exception("the reader failed")
-        raise SystemExit(1) from None
+        worker.exit(1)
+    worker.exit(0)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from camwatch.service.messages import Inbox, Message, Outlet, PipeError
 log = logging.getLogger(__name__)
 
 ABORT_GRACE = 2.0
-STOP_GRACE = 3.0
+STOP_GRACE = 1.5
 
 
 @dataclass(slots=True, eq=False)
@@ -63,9 +63,10 @@ class Child:
 class Supervisor:
     """All children. One thread uses it; `step` is called at least once a second."""
 
-    def __init__(self) -> None:
-        """Begin without children."""
+    def __init__(self, on_death: Callable[[Child], None] = lambda child: None) -> None:
+        """Begin without children; `on_death` is told of every child that ended unasked."""
         self.children: dict[str, Child] = {}
+        self._on_death = on_death
 
     def add(self, child: Child, now: float) -> None:
         """Take a child over and start it."""
@@ -187,6 +188,7 @@ class Supervisor:
         delay = child.backoff.delay(now)
         child.start_at, child.restarts = now + delay, child.restarts + 1
         log.warning("%s ended (%s); starting it again in %.1f s", child.name, _how(code), delay)
+        self._on_death(child)
 
     def _stop(self, children: list[Child]) -> None:
         running = [c for c in children if c.process is not None]

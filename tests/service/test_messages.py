@@ -73,7 +73,7 @@ def test_an_observation_survives_the_pipe_bit_for_bit(pipe):
 def test_an_enrolled_photo_survives_the_pipe():
     rows = RNG.normal(size=(2, 512)).astype(np.float32)
     sent = Enrolled("Zoë", "zoe/1.jpg", "ab" * 32, rows, Quality(80, 50, 0.1, 0.9))
-    got = enrolled_from(enrolled_message(sent))
+    got = enrolled_from(enrolled_message(sent, asked="ab" * 32))
     assert (got.person, got.photo, got.sha256, got.quality) == ("Zoë", "zoe/1.jpg", "ab" * 32, sent.quality)
     assert (got.embeddings == rows).all()
 

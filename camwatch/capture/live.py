@@ -1,0 +1,90 @@
+"""A live source: one connection to something that sends pictures when it wants, network camera or webcam."""
+
+import time
+from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import suppress
+from threading import Event
+
+import av
+from av.container import InputContainer
+
+from camwatch.capture.clock import WallClock
+from camwatch.capture.decode import RawFrame, decode, failure, first_video
+from camwatch.errors import SourceError, SourceLost, SourceUnavailable
+
+
+_UNTIMED = frozenset({"mpjpeg", "mjpeg", "h264", "hevc"})
+"""Formats without timestamps, for which FFmpeg makes some up from a rate of 25."""
+
+
+class LiveSource:
+    """A `Source` on top of the PyAV container that `connect` opens.
+
+    Args:
+        where: The address as it may be shown, without credentials.
+        connect: Opens the container, with its timeouts set. May raise `av.FFmpegError`.
+        timeout: Seconds without a picture after which the stream counts as lost, whatever else arrives.
+        final: The reasons for which trying again is of no use.
+    """
+
+    live = True
+
+    def __init__(
+        self, where: str, connect: Callable[[], InputContainer], *, timeout: float, final: Collection[str]
+    ) -> None:
+        """Nothing is opened yet."""
+        self._where = where
+        self._connect = connect
+        self._timeout = timeout
+        self._final = final
+        self._closing = Event()
+        self._running: Generator[RawFrame, None, None] | None = None
+
+    def frames(self) -> Iterator[RawFrame]:
+        """See `Source.frames`."""
+        self._running = self._deliver()
+        return self._running
+
+    def close(self) -> None:
+        """See `Source.close`; FFmpeg cannot be interrupted while it waits for the next packet, only by its timeout."""
+        self._closing.set()
+        if self._running is not None:
+            with suppress(ValueError):  # it runs in another thread at this moment, and sees the flag itself
+                self._running.close()
+
+    def _deliver(self) -> Generator[RawFrame, None, None]:
+        if self._closing.is_set():
+            return
+        arrived, pictures = time.monotonic(), 0
+        problem: SourceError | None = None
+        try:
+            with self._connect() as container:
+                stream = first_video(container, self._where)
+                arrived = time.monotonic()
+                clock = WallClock(time.time(), arrived)
+                timed = container.format.name not in _UNTIMED
+                for step in decode(container, stream):
+                    now = time.monotonic()
+                    if now - arrived > self._timeout:
+                        # Other data came, or FFmpeg hides its interruption by giving what it had held back.
+                        problem = self._lost("timeout", f"no picture came for {self._timeout:g} s", pictures)
+                        break
+                    captured_at = clock.at(time.time(), now)
+                    for got in step:
+                        yield RawFrame(got.pts if timed else None, captured_at, now, got.corrupt, got.image)
+                        if self._closing.is_set():
+                            return
+                    if any(got.image is not None for got in step):
+                        pictures += 1
+                        arrived = time.monotonic()  # what the consumer took is not the camera's silence
+        except av.FFmpegError as error:
+            # An interruption while connecting comes out of FFmpeg as one of several errors.
+            late = time.monotonic() - arrived >= self._timeout
+            problem = failure(error, self._where, delivering=pictures > 0, final=self._final)
+            if late and problem.reason in ("invalid", "network", "timeout"):
+                problem = self._lost("timeout", f"no answer for {self._timeout:g} s", pictures)
+        if not self._closing.is_set():
+            raise problem or self._lost("ended", "the stream ended", pictures)
+
+    def _lost(self, reason: str, words: str, pictures: int) -> SourceError:
+        return (SourceLost if pictures else SourceUnavailable)(f"{self._where}: {words}", reason)

@@ -1,0 +1,373 @@
+"""The configuration file: every key with its default, and the one function that reads it.
+
+Only `cli`, `service.app` and the tools import this; the stages take keyword arguments. Keys are documented for users
+in `config/camwatch.yml`; the texts below also describe them in `camwatch schema`.
+"""
+
+import os
+import socket
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from camwatch.config.fields import Choice, Duration, Number, Place, Secret, Switch, Text, problem
+from camwatch.config.problems import explain
+from camwatch.config.values import HOST, TOPIC, Mask, Name, Polygon, SourceUrl
+from camwatch.config.yamlfile import Document, read
+from camwatch.errors import ConfigError
+from camwatch.names import slug
+from camwatch.publishing import broker as publishing
+from camwatch.publishing.broker import Broker
+
+DEFAULT_FACES = Path("/var/lib/camwatch/faces")
+DEFAULT_STATE = Path("/var/lib/camwatch/state")
+
+Transport = Literal["tcp", "udp"]
+Device = Literal["auto", "cpu", "gpu"]
+DiscoveryStyle = Literal["device", "component"]
+
+_Switch = Annotated[bool, Switch()]
+_Port = Annotated[int, Number(least=1, most=65535, whole=True)]
+_Folder = Annotated[Path, Place("the path of a folder")]
+_File = Annotated[Path, Place("the path of a file")]
+_Threshold = Annotated[float, Number(least=0, most=1)]
+_Rate = Annotated[float, Number(above=0, most=0.5)]
+_MinFace = Annotated[int, Number(least=20, most=1000, whole=True)]
+
+
+def _or_switch(schema: dict[str, Any]) -> None:
+    schema["anyOf"].append({"type": "boolean"})
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, no unknown keys; a section left empty has its defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty(cls, data: object) -> object:
+        return {} if data is None else data
+
+
+class Tls(Section):
+    """An encrypted connection to the broker."""
+
+    ca_certs: _File | None = None
+    """Certificates of the authorities to trust (PEM); null trusts those of the system."""
+    certfile: _File | None = None
+    """Our own certificate (PEM), where the broker asks for one."""
+    keyfile: _File | None = None
+    """The key of `certfile`, where it is in a file of its own."""
+    insecure: _Switch = False
+    """Do not check whether the certificate belongs to the host."""
+
+    @field_validator("keyfile")
+    @classmethod
+    def _certified(cls, keyfile: Path | None, info: ValidationInfo) -> Path | None:
+        if keyfile and "certfile" in info.data and info.data["certfile"] is None:
+            raise problem("is of no use alone, give certfile too")
+        return keyfile
+
+
+class Mqtt(Section):
+    """The broker, and the topics to publish under."""
+
+    host: Annotated[str, HOST] = Field(examples=["192.168.1.10"])
+    """Name or address of the broker."""
+    port: _Port = 1883
+    """Port of the broker; brokers listen with TLS on 8883 as a rule."""
+    username: Annotated[str, Text("text")] | None = None
+    """Whom to log in as; null logs in as nobody."""
+    password: Annotated[SecretStr, Secret()] | None = None
+    """The password, best `!secret NAME`."""
+    tls: Tls | None = Field(default=None, json_schema_extra=_or_switch)
+    """Encryption: true, or a section with the files to use; null is off."""
+    topic_prefix: Annotated[str, TOPIC] = "camwatch"
+    """What all topics begin with."""
+    discovery_prefix: Annotated[str, TOPIC] | None = "homeassistant"
+    """Home Assistant's discovery prefix; null turns discovery off."""
+    discovery_style: Annotated[DiscoveryStyle, Choice(get_args(DiscoveryStyle))] = "device"
+    """`device`, or `component` for Home Assistant before 2024.11."""
+
+    @field_validator("tls", mode="before")
+    @classmethod
+    def _switched(cls, tls: object) -> object:
+        return {True: {}, False: None}[tls] if isinstance(tls, bool) else tls
+
+    @field_validator("password")
+    @classmethod
+    def _named(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if password and "username" in info.data and info.data["username"] is None:
+            raise problem("is of no use without mqtt.username, give both or neither")
+        return password
+
+    def broker(self) -> Broker:
+        """What the publisher needs to reach the broker, the password in clear."""
+        tls = self.tls
+        return Broker(
+            self.host,
+            self.port,
+            self.username,
+            self.password.get_secret_value() if self.password else None,
+            publishing.Tls(tls.ca_certs, tls.certfile, tls.keyfile, tls.insecure) if tls else None,
+        )
+
+
+class Recognition(Section):
+    """Who is known, and how sure camwatch must be."""
+
+    faces: _Folder = DEFAULT_FACES
+    """One folder of photos for each person; watched, and read again without a gap."""
+    false_alarm_rate: _Rate = 0.01
+    """The share of strangers' visits that may be given a name; the threshold is calibrated to it."""
+    threshold: _Threshold | None = None
+    """A cosine similarity from 0 to 1 in place of the calibrated one."""
+    min_face: _MinFace = 40
+    """Height in pixels of the smallest face that is looked for."""
+
+
+class Retain(Section):
+    """How long history is kept."""
+
+    days: Annotated[int, Number(least=1, most=3650, whole=True)] = 14
+    """Days that finished visits are kept."""
+    snapshots: Annotated[int, Number(least=0, most=1_000_000, whole=True)] = 2000
+    """How many snapshots are kept; the oldest go first."""
+
+
+class Events(Section):
+    """When a visit begins and ends, and what is kept of it."""
+
+    visit_gap: Annotated[float, Duration(most=3600)] = 5.0
+    """A person gone for less than this is still on the same visit."""
+    max_live_age: Annotated[float, Duration(most=86400)] = 10.0
+    """Events older than this when sent go to event/late only."""
+    state: _Folder = DEFAULT_STATE
+    """Where the outbox, the history of visits and the snapshots are."""
+    snapshots: _Switch = True
+    """Keep and publish a picture of the face for each visit."""
+    retain: Retain = Field(default_factory=Retain)
+    """How long history is kept."""
+
+
+class Engine(Section):
+    """The networks and the machine they run on."""
+
+    device: Annotated[Device, Choice(get_args(Device))] = "auto"
+    """`cpu`, `gpu`, or `auto`: a GPU where there is one."""
+    max_batch: Annotated[int, Number(least=1, most=256, whole=True)] = 16
+    """Frames analysed at once, at most."""
+    max_wait: Annotated[float, Duration(most=1, zero=True)] = 0.02
+    """How long a frame waits for others to share its batch."""
+    facenet_weights: _File | None = None
+    """Another FaceNet in place of the packaged one: a frozen graph (.pb)."""
+    gpu_memory: Annotated[int, Number(least=256, most=1 << 20, whole=True)] | None = None
+    """MiB of GPU memory to use at most; null takes what is needed."""
+    threads: Annotated[int, Number(least=1, most=1024, whole=True)] | None = None
+    """CPU threads of the networks; null leaves that to TensorFlow."""
+
+
+class Http(Section):
+    """Where /metrics, /healthz and /readyz are served."""
+
+    host: Annotated[str, HOST] = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 is every network, without a password."""
+    port: _Port = 8470
+    """Port to listen on."""
+
+
+class Motion(Section):
+    """The motion gate: without motion a camera costs next to nothing."""
+
+    enabled: _Switch = True
+    """false analyses every frame that is due."""
+    floor_fps: Annotated[float, Number(least=0, most=60)] = 0.5
+    """Frames analysed per second while nothing moves."""
+    masks: tuple[Annotated[Polygon, Mask()], ...] = ()
+    """Polygons in which motion does not count: [x, y] corners as fractions of the picture."""
+
+    @field_validator("masks", mode="before")
+    @classmethod
+    def _listed(cls, masks: object) -> object:
+        if isinstance(masks, list) and masks and not isinstance(masks[0], list):
+            raise problem("must be a list of polygons, each a list of [x, y] corners")
+        return () if masks is None else masks
+
+
+class Camera(Section):
+    """One camera or recording."""
+
+    source: SourceUrl = Field(examples=["rtsp://USER:PASSWORD@192.168.1.20:554/stream1"])
+    """An rtsp:// or http:// address, the path of a recording, or the number of a webcam."""
+    enabled: _Switch = True
+    """false leaves the stream closed."""
+    fps: Annotated[float, Number(above=0, most=60)] = 5.0
+    """Frames analysed per second."""
+    transport: Annotated[Transport, Choice(get_args(Transport))] = "tcp"
+    """How RTSP carries the pictures."""
+    stall_timeout: Annotated[float, Duration(most=600)] = 10.0
+    """A camera that is silent for this long is lost, and connected to again."""
+    loop: _Switch = False
+    """Play a recording again and again."""
+    motion: Motion = Field(default_factory=Motion)
+    """The motion gate."""
+    threshold: _Threshold | None = None
+    """recognition.threshold for this camera."""
+    min_face: _MinFace | None = None
+    """recognition.min_face for this camera."""
+    false_alarm_rate: _Rate | None = None
+    """recognition.false_alarm_rate for this camera."""
+
+    @field_validator("loop")
+    @classmethod
+    def _recorded(cls, loop: bool, info: ValidationInfo) -> bool:
+        source = info.data.get("source")
+        if loop and source is not None and not source.is_file:
+            raise problem("only a recording can be played in a loop, leave this key out")
+        return loop
+
+
+class Config(Section):
+    """Configuration of camwatch."""
+
+    node: Annotated[str, Name()] = Field(default_factory=lambda: slug(socket.gethostname().partition(".")[0]))
+    """What this installation is called in topics; by default the name of the host."""
+    mqtt: Mqtt
+    """The broker, and the topics to publish under."""
+    recognition: Recognition = Field(default_factory=Recognition)
+    """Who is known, and how sure camwatch must be."""
+    events: Events = Field(default_factory=Events)
+    """When a visit begins and ends, and what is kept of it."""
+    engine: Engine = Field(default_factory=Engine)
+    """The networks and the machine they run on."""
+    http: Http = Field(default_factory=Http)
+    """Where /metrics, /healthz and /readyz are served."""
+    cameras: dict[Annotated[str, Name()], Camera] = Field(
+        min_length=1, json_schema_extra={"additionalProperties": False}
+    )
+    """One section for each camera, under a name of a-z, 0-9, _ and -."""
+
+    _document: Document | None = PrivateAttr(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_mqtt(cls, data: object) -> object:
+        return {"mqtt": None} | data if isinstance(data, dict) else data
+
+    @model_validator(mode="after")
+    def _apart(self) -> "Config":
+        if self.events.state.is_relative_to(self.recognition.faces):
+            text = "lies in recognition.faces, where it would be taken for a person, must be a folder apart"
+            raise problem(text, key="events.state")
+        return self
+
+    def location(self, key: str) -> str:
+        """`FILE:LINE` of a dotted key, or of the nearest section around it that the file names."""
+        if self._document is None:
+            return "configuration"
+        return f"{self._document.file}:{self._document.line(tuple(key.split('.')))}"
+
+    def recognition_for(self, camera: str) -> Recognition:
+        """`recognition` with the camera's own keys put in.
+
+        A camera's `false_alarm_rate` goes before the common `threshold`: it asks for a calibrated one again.
+        """
+        own = self.cameras[camera]
+        update: dict[str, Any] = {}
+        if own.false_alarm_rate is not None:
+            update |= {"false_alarm_rate": own.false_alarm_rate, "threshold": None}
+        if own.threshold is not None:
+            update["threshold"] = own.threshold
+        if own.min_face is not None:
+            update["min_face"] = own.min_face
+        return self.recognition.model_copy(update=update)
+
+    def resolved(self) -> dict[str, Any]:
+        """Every key with the value it has in the end, as plain YAML values; secrets are `***`."""
+        data = self.model_dump(mode="json")
+        for name, camera in data["cameras"].items():
+            own = self.recognition_for(name)
+            camera |= own.model_dump(mode="json", include={"threshold", "min_face", "false_alarm_rate"})
+        return data
+
+
+def load(path: Path | str, *, environ: Mapping[str, str] | None = None) -> Config:
+    """Read a configuration file. What it names need not exist yet, see `verify`.
+
+    Args:
+        path: The YAML file. Relative paths in it begin at its folder.
+        environ: For `!env_var`, the process's environment by default.
+
+    Raises:
+        ConfigError: All problems of the file at once, in the order of its lines.
+    """
+    document = read(path, environ=environ)
+    if document.data is None and not document.problems:
+        raise ConfigError(f"{document.file}: is empty, must name at least mqtt.host and one camera")
+    found = list(document.problems)
+    config: Config | None = None
+    try:
+        config = Config.model_validate(document.data, context={"folder": Path(path).parent})
+    except ValidationError as error:
+        found += explain(error, document, Config)
+    if found or config is None:
+        found.sort(key=lambda problem: (problem.file != document.file, problem.line))
+        raise ConfigError(*dict.fromkeys(map(str, found)))
+    config._document = document
+    return config
+
+
+def verify(config: Config) -> list[str]:
+    """What is wrong with the files and folders that a configuration names; empty where all is well."""
+    faces = config.recognition.faces
+    found = {
+        "recognition.faces": _unreadable(faces, folder=True),
+        "events.state": _unwritable(config.events.state),
+        "engine.facenet_weights": _unreadable(config.engine.facenet_weights),
+    }
+    if found["recognition.faces"] and not os.path.lexists(faces):
+        found["recognition.faces"] += f", make it with: camwatch enroll NAME PHOTO --faces {faces}"
+    for key in ("ca_certs", "certfile", "keyfile"):
+        found[f"mqtt.tls.{key}"] = _unreadable(getattr(config.mqtt.tls, key, None))
+    for name, camera in config.cameras.items():
+        if camera.source.is_file:
+            found[f"cameras.{name}.source"] = _unreadable(Path(camera.source.reveal()))
+    return [f"{config.location(key)}: {key}: {text}" for key, text in found.items() if text]
+
+
+def _unreadable(path: Path | None, *, folder: bool = False) -> str | None:
+    kind, other = ("folder", "file") if folder else ("file", "folder")
+    try:
+        is_folder = path is None or stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return f"there is no {kind} {path}"
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    if path is None:
+        return None
+    if is_folder != folder:
+        return f"{path} is a {other}, must be a {kind}"
+    needed = os.R_OK | os.X_OK if folder else os.R_OK
+    return None if os.access(path, needed) else f"{path} cannot be read by this user"
+
+
+def _unwritable(folder: Path) -> str | None:
+    """Why a folder cannot be written, or made where it is not there yet."""
+    standing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if _unreadable(standing, folder=True):
+        return _unreadable(standing, folder=True)
+    return None if os.access(standing, os.W_OK | os.X_OK) else f"{standing} cannot be written by this user"

@@ -1,0 +1,188 @@
+"""The engine's one entry point: frames of any cameras in, observations out."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camwatch.engine.alignment import chip, crop
+from camwatch.engine.quality import quality
+from camwatch.engine.runtime import Device, configure_tensorflow
+from camwatch.records import Detection, Face, Frame, Observation, Picture
+
+MIN_CONFIDENCE = 0.9
+"""Detections that O-Net is less sure of are mostly not faces, or of no use."""
+MAX_FACES = 32
+"""Faces of one frame that are embedded."""
+
+
+class Detector(Protocol):
+    """Finds faces; `mtcnn.FaceDetector` is one."""
+
+    def detect(self, pictures: Sequence[Picture], *, min_face: int | Sequence[int]) -> list[list[Detection]]:
+        """Faces of each picture; the smallest face is one for all, or one for each picture."""
+
+
+class Embedder(Protocol):
+    """Embeds chips; `facenet.FaceEmbedder` is one."""
+
+    network: str
+
+    def embed(self, chips: NDArray[np.uint8] | Sequence[Picture]) -> NDArray[np.float32]:
+        """(n, 512) unit rows for n chips."""
+
+
+class FaceAnalyzer:
+    """Finds and embeds the faces of many frames at once.
+
+    Ten lines that compare the people of two photos:
+
+        >>> import numpy as np
+        >>> from camwatch.engine.analyzer import FaceAnalyzer
+        >>> from camwatch.engine.photos import read_photo
+        >>> from camwatch.records import Frame
+        >>> analyzer = FaceAnalyzer(min_face=40)
+        >>> pictures = [read_photo(path) for path in photos]
+        >>> frames = [Frame("album", i, 0.0, 0.0, None, picture) for i, picture in enumerate(pictures)]
+        >>> first, second = analyzer.analyze(frames)
+        >>> a, b = first.faces[0].embedding, second.faces[0].embedding
+        >>> bool(np.dot(a, b) > 0.5)
+        True
+
+    Args:
+        min_face: Side in pixels of the smallest face to find, where `analyze` is not told another.
+        device: `auto` takes a GPU where TensorFlow sees one, `cpu` never, `gpu` insists on one.
+        facenet_weights: A frozen graph to use instead of the packaged one, see `facenet.FaceEmbedder`.
+        gpu_memory_mib: Limit of GPU memory; None lets it grow as needed.
+        threads: CPU threads; None for as many as there are cores.
+        on_stage: Told ("detect", seconds) and ("embed", seconds) as the stages of a call end.
+        min_confidence: Detections below it are left out.
+        max_faces: Of each frame, only this many largest faces are embedded; the others are reported without.
+        detector: Finds faces instead of MTCNN.
+        embedder: Embeds faces instead of FaceNet.
+        timer: Seconds from any start, to measure the stages with.
+
+    Attributes:
+        network: Name of the embedding network and its weights; embeddings of different ones cannot be compared.
+        faces_not_embedded: Faces so far that `max_faces` kept from being embedded.
+
+    Raises:
+        WeightsError: Weights are missing or damaged.
+        InputError: A GPU is asked for where there is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        min_face: int = 40,
+        device: Device = "auto",
+        facenet_weights: Path | None = None,
+        gpu_memory_mib: int | None = None,
+        threads: int | None = None,
+        on_stage: Callable[[str, float], None] | None = None,
+        min_confidence: float = MIN_CONFIDENCE,
+        max_faces: int = MAX_FACES,
+        detector: Detector | None = None,
+        embedder: Embedder | None = None,
+        timer: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Load the networks that were not given; takes some seconds, most of them to import TensorFlow."""
+        if detector is None or embedder is None:
+            configure_tensorflow(threads=threads, device=device, gpu_memory_mib=gpu_memory_mib)
+            # not at the top: this module is imported for its types where TensorFlow must not be loaded
+            from camwatch.engine.facenet import FaceEmbedder
+            from camwatch.engine.mtcnn import FaceDetector
+
+            detector = detector or FaceDetector()
+            embedder = embedder or FaceEmbedder(facenet_weights)
+        self.min_face = min_face
+        self.network = embedder.network
+        self.faces_not_embedded = 0
+        self._detector, self._embedder = detector, embedder
+        self._min_confidence, self._max_faces = min_confidence, max_faces
+        self._on_stage, self._timer = on_stage or _ignore, timer
+
+    def analyze(self, frames: Sequence[Frame], *, min_face: Mapping[str, int] | None = None) -> list[Observation]:
+        """Find the faces of all frames, then embed them all.
+
+        Args:
+            frames: From any cameras, of any sizes.
+            min_face: Smallest face in pixels by camera, where it differs from the analyzer's own.
+
+        Returns:
+            One observation for each frame, in the same order; faces as the detector orders them, in pixels of the
+            full picture.
+        """
+        started = self._timer()
+        by_camera = min_face or {}
+        found = self._find(
+            [frame.picture for frame in frames],
+            [by_camera.get(frame.camera, self.min_face) for frame in frames],
+        )
+        ended = self._timer()
+        if frames:
+            self._on_stage("detect", ended - started)
+        faces = self._describe(frames, found)
+        if any(found):
+            self._on_stage("embed", self._timer() - ended)
+        return [_observation(frame, seen) for frame, seen in zip(frames, faces, strict=True)]
+
+    def detect(self, pictures: Sequence[Picture], min_face: int) -> list[list[Detection]]:
+        """Faces of pictures that may differ in size, without embeddings.
+
+        Args:
+            pictures: (h, w, 3) uint8, RGB.
+            min_face: Side in pixels of the smallest face to find.
+        """
+        return self._find(pictures, [min_face] * len(pictures))
+
+    def embed(self, chips: NDArray[np.uint8] | Sequence[Picture]) -> NDArray[np.float32]:
+        """Embed face chips (see `alignment.chip`): (n, 160, 160, 3) uint8 to (n, 512) float32 unit rows."""
+        return self._embedder.embed(chips)
+
+    def _find(self, pictures: Sequence[Picture], min_faces: Sequence[int]) -> list[list[Detection]]:
+        found = self._detector.detect(pictures, min_face=min_faces)
+        return [
+            [each for each in detections if self._is_usable(picture, each)]
+            for picture, detections in zip(pictures, found, strict=True)
+        ]
+
+    def _is_usable(self, picture: Picture, detection: Detection) -> bool:
+        return detection.confidence >= self._min_confidence and crop(picture, detection.box).size > 0
+
+    def _describe(self, frames: Sequence[Frame], found: list[list[Detection]]) -> list[list[Face]]:
+        """Quality of all faces; chip and embedding of each frame's largest ones."""
+        chips: list[Picture] = []
+        rows: dict[tuple[int, int], int] = {}
+        for index, (frame, detections) in enumerate(zip(frames, found, strict=True)):
+            by_size = sorted(range(len(detections)), key=lambda i: detections[i].box.height, reverse=True)
+            self.faces_not_embedded += len(by_size[self._max_faces :])
+            for number in by_size[: self._max_faces]:
+                rows[index, number] = len(chips)
+                chips.append(chip(frame.picture, detections[number].box))
+        embeddings = self.embed(chips)
+        faces: list[list[Face]] = []
+        for index, (frame, detections) in enumerate(zip(frames, found, strict=True)):
+            seen = []
+            for number, detection in enumerate(detections):
+                row = rows.get((index, number))
+                measured = quality(frame.picture, detection)
+                if row is None:
+                    seen.append(Face(detection, measured, None, None))
+                else:
+                    # a copy: one face kept for long must not keep the whole batch alive
+                    seen.append(Face(detection, measured, chips[row], embeddings[row].copy()))
+            faces.append(seen)
+        return faces
+
+
+def _observation(frame: Frame, faces: Sequence[Face]) -> Observation:
+    height, width = frame.picture.shape[:2]
+    return Observation(frame.camera, frame.seq, frame.captured_at, frame.monotonic, width, height, tuple(faces))
+
+
+def _ignore(stage: str, seconds: float) -> None:
+    """Nobody asked for stage times."""

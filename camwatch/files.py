@@ -1,0 +1,38 @@
+"""Files that are written whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new, never a part.
+
+    The data goes to a temporary file in the same folder, to the disk, then over the old name (rename(2) is atomic
+    within a file system); the folder is synced too, so that the name survives a power cut.
+
+    Args:
+        path: The file; its folder must exist.
+        data: All of it.
+        mode: Permissions, whatever the umask.
+
+    Raises:
+        OSError: The disk is full, the folder is not writable, ...; the old content is still there.
+    """
+    fd, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    part = Path(name)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(fd, mode)
+            os.fsync(fd)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,193 @@
+"""Which faces count, and the sums that are kept of them.
+
+Size, pose and sharpness are separate gates, because each failure has its own name in the event of a visit that was
+never decided, and because no single quality score predicts a failed search well enough to be a gate.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from camwatch.geometry import fractions
+from camwatch.identification.gallery import unit
+from camwatch.records import Embedding, Face, Observation, Picture
+
+SMALLEST = 30.0
+"""Pixels of box height below which embeddings are noise: nobody is ever named from there down."""
+
+
+class Fault(StrEnum):
+    """Why a face says nothing of who it is."""
+
+    TOO_SMALL = "too_small"
+    BLURRED = "blurred"
+    TURNED_AWAY = "turned_away"
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """The least a face must be to count.
+
+    Attributes:
+        min_height: Box height in pixels; less than 30 counts as 30.
+        min_confidence: The detector's face probability.
+        max_turn, min_sharpness: See `Quality`. The pose gate is mild: from about 0.5 on the far eye is hidden. The
+            sharpness gate lies under every face that was found usable, down to 40 pixels of strong JPEG; below it
+            smeared faces were seen at .60 of a wrong person.
+        strong_height, strong_turn, strong_sharpness: What a face must be to speak for a stranger. It has to be more,
+            since a poor picture of an enrolled person is unlike the person too.
+    """
+
+    min_height: float = 40.0
+    min_confidence: float = 0.9
+    max_turn: float = 0.5
+    min_sharpness: float = 6.0
+    strong_height: float = 40.0
+    strong_turn: float = 0.35
+    strong_sharpness: float = 10.0
+
+    def fault(self, face: Face) -> Fault | None:
+        """What is wrong with a face, None where it may be pooled."""
+        quality = face.quality
+        if quality.height < max(self.min_height, SMALLEST):
+            return Fault.TOO_SMALL
+        if quality.turn >= self.max_turn:
+            return Fault.TURNED_AWAY
+        if quality.sharpness < self.min_sharpness or face.detection.confidence < self.min_confidence:
+            return Fault.BLURRED
+        return Fault.BLURRED if face.embedding is None else None
+
+    def weakness(self, face: Face) -> Fault | None:
+        """Why a face without fault may still not speak for `unknown`, None where it may."""
+        quality = face.quality
+        if quality.height < max(self.strong_height, self.min_height):
+            return Fault.TOO_SMALL
+        if quality.turn >= self.strong_turn:
+            return Fault.TURNED_AWAY
+        return Fault.BLURRED if quality.sharpness < self.strong_sharpness else None
+
+
+class Pool:
+    """The mean of unit embeddings, as a sum: its size does not depend on how many there were."""
+
+    __slots__ = ("_sum", "count")
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._sum: np.ndarray[tuple[int], np.dtype[np.float64]] | None = None
+        self.count = 0
+
+    def add(self, embedding: Embedding) -> None:
+        """Add one embedding, (512,) float32, unit length."""
+        self._sum = embedding.astype(np.float64) if self._sum is None else self._sum + embedding
+        self.count += 1
+
+    def merge(self, other: "Pool") -> None:
+        """Add all of another pool."""
+        if other._sum is not None:
+            self._sum = other._sum.copy() if self._sum is None else self._sum + other._sum
+            self.count += other.count
+
+    @property
+    def mean(self) -> Embedding | None:
+        """(512,) float32, unit length; None while empty."""
+        return None if self._sum is None else unit(self._sum)
+
+
+@dataclass(slots=True, eq=False)
+class Evidence:
+    """What is known of one person before one camera: sums and the best face, never the single embeddings.
+
+    Attributes:
+        first_seen, last_seen: UTC seconds of the first and the last face.
+        box: The last face, in fractions of the picture.
+        pool: Mean of the usable faces' embeddings.
+        rough: Mean of the embeddings of large enough faces that were turned away or blurred; never searched with,
+            only to tell that someone else has come.
+        seen: All faces.
+        first_used, last_used: UTC seconds of the first and last usable face, None while there is none.
+        faults: How many of the other faces failed by which gate.
+        weak: How many of the usable faces may not speak for `unknown`, and why.
+        quality, chip: Score and crop of the best face; one with a crop before one without, a usable one before any
+            other.
+    """
+
+    first_seen: float
+    last_seen: float
+    box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    pool: Pool = field(default_factory=Pool)
+    rough: Pool = field(default_factory=Pool)
+    seen: int = 0
+    first_used: float | None = None
+    last_used: float | None = None
+    faults: Counter[Fault] = field(default_factory=Counter)
+    weak: Counter[Fault] = field(default_factory=Counter)
+    quality: float = 0.0
+    chip: Picture | None = None
+    _rank: tuple[bool, bool, float] = (False, False, -1.0)
+
+    @property
+    def used(self) -> int:
+        """Usable faces."""
+        return self.pool.count
+
+    @property
+    def strong(self) -> int:
+        """Usable faces that may speak for `unknown`."""
+        return self.used - self.weak.total()
+
+    @property
+    def span(self) -> float:
+        """Seconds between the first and the last usable face."""
+        return 0.0 if self.first_used is None or self.last_used is None else self.last_used - self.first_used
+
+    @property
+    def sure(self) -> bool:
+        """Whether there is a usable face: only then does likeness to it prove anything."""
+        return self.pool.count > 0
+
+    @property
+    def looks(self) -> Embedding | None:
+        """The usable faces' mean, else the rough one, else None."""
+        return self.pool.mean if self.sure else self.rough.mean
+
+    def add(self, face: Face, observation: Observation, now: float, gates: Gates) -> Fault | None:
+        """Count one face seen at `now`, and pool it if it has no fault; returns the fault."""
+        self.last_seen = max(self.last_seen, now)
+        self.box = fractions(face.detection.box, observation.width, observation.height)
+        self.seen += 1
+        fault = gates.fault(face)
+        if fault is not None:
+            self.faults[fault] += 1
+            if fault is not Fault.TOO_SMALL and face.embedding is not None:
+                self.rough.add(face.embedding)
+        elif face.embedding is not None:
+            self.pool.add(face.embedding)
+            weakness = gates.weakness(face)
+            if weakness is not None:
+                self.weak[weakness] += 1
+            self.first_used = now if self.first_used is None else self.first_used
+            self.last_used = now
+        rank = (face.chip is not None, fault is None, face.quality.score)
+        if rank > self._rank:
+            self._rank, self.quality, self.chip = rank, face.quality.score, face.chip
+        return fault
+
+    def merge(self, other: "Evidence") -> None:
+        """Take over all that another one knows."""
+        if other.last_seen >= self.last_seen:
+            self.last_seen, self.box = other.last_seen, other.box
+        self.first_seen = min(self.first_seen, other.first_seen)
+        self.pool.merge(other.pool)
+        self.rough.merge(other.rough)
+        self.seen += other.seen
+        self.faults.update(other.faults)
+        self.weak.update(other.weak)
+        used = [time for time in (self.first_used, other.first_used) if time is not None]
+        self.first_used = min(used, default=None)
+        used = [time for time in (self.last_used, other.last_used) if time is not None]
+        self.last_used = max(used, default=None)
+        if other._rank > self._rank:
+            self._rank, self.quality, self.chip = other._rank, other.quality, other.chip

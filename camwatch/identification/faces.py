@@ -1,0 +1,246 @@
+"""The folder of photos: one folder for each person, each holding that person's photos.
+
+A folder is named after its person, or holds a `person.json` with the name, `{"version": 1, "name": "..."}`, as the
+folders made by `store_photo` do: a name is free text and a folder's name cannot be. Hidden files and folders, and
+files that are no pictures, are ignored.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from camwatch.errors import PhotoError
+from camwatch.identification.atomic import TEMPORARY, sync_directory, write_file
+from camwatch.identification.cache import erase_rows
+from camwatch.names import slug
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+NAME_FILE = "person.json"
+_LONGEST_NAME = 200
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFile:
+    """A photo as it lies in the folder; `sha256` is the hex digest of its content."""
+
+    person: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class FolderScan:
+    """What a folder of photos holds.
+
+    Attributes:
+        photos: By person, then by path.
+        problems: One line for each thing that could not be read.
+        signature: As `signature` gave it before the first file was read, so that a later change shows.
+    """
+
+    folder: Path
+    photos: tuple[PhotoFile, ...]
+    problems: tuple[str, ...]
+    signature: str
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Names of all with at least one photo, in alphabetical order."""
+        return tuple(sorted({photo.person for photo in self.photos}))
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What `forget` erased: photos and folders as they were called, and how many cached photos."""
+
+    person: str
+    folders: tuple[Path, ...]
+    photos: tuple[Path, ...]
+    cached: int
+
+
+def signature(folder: Path) -> str:
+    """A digest of the names, sizes and times of all photos and name files, cheap enough to be asked every second.
+
+    Empty where the folder does not exist.
+    """
+    lines = []
+    for person in _folders(folder):
+        for path in [person / NAME_FILE, *_images(person)]:
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            lines.append(f"{path.relative_to(folder)}\0{stat.st_mtime_ns}\0{stat.st_size}")
+    if not lines and not folder.is_dir():
+        return ""
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def scan(folder: Path, *, allow_empty: bool = False) -> FolderScan:
+    """Find everybody's photos and hash them.
+
+    What cannot be read is told in `problems` and left out.
+
+    Args:
+        folder: The folder of folders.
+        allow_empty: Whether a folder without any photo will do.
+
+    Raises:
+        PhotoError: There is no such folder, or nobody in it.
+    """
+    if not folder.is_dir():
+        raise PhotoError(f"{folder}: no such folder; it should hold one folder of photos for each person")
+    mark = signature(folder)
+    photos: list[PhotoFile] = []
+    problems: list[str] = []
+    for person_folder in _folders(folder):
+        person, trouble = _person(person_folder)
+        problems += [trouble] if trouble else []
+        for path in _images(person_folder):
+            try:
+                digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            except OSError as error:
+                problems.append(f"{path}: cannot be read: {error.strerror or error}")
+                continue
+            photos.append(PhotoFile(person, path, digest))
+    problems += [f"{path}: not in a person's folder, left out" for path in _images(folder)]
+    if not photos and not allow_empty:
+        raise PhotoError(f"{folder}: nobody in it; it should hold one folder of photos for each person")
+    photos.sort(key=lambda photo: (photo.person, photo.path))
+    return FolderScan(folder, tuple(photos), tuple(problems), mark)
+
+
+def store_photo(folder: Path, person: str, data: bytes, suffix: str) -> Path:
+    """Add a photo to a person's folder, which is made where the person has none.
+
+    The file is named after its content, so that the same photo is stored once.
+
+    Args:
+        folder: The folder of folders; made, for its owner alone, where it does not exist.
+        person: The person's name, free text. Different names get different folders, whatever their slugs.
+        data: The photo's file as it is.
+        suffix: What it is, such as `.jpg`.
+
+    Returns:
+        Where the photo now lies.
+
+    Raises:
+        PhotoError: The name or the suffix cannot be used, or the folder cannot be written.
+    """
+    name = checked_name(person)
+    if suffix.lower() not in IMAGE_SUFFIXES:
+        raise PhotoError(f"{suffix or 'no suffix'}: not a picture; one of {', '.join(sorted(IMAGE_SUFFIXES))} is")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home = next((one for one in _folders(folder) if _person(one)[0] == name), None) or _make_home(folder, name)
+        path = home / f"{hashlib.sha256(data).hexdigest()[:16]}{suffix.lower()}"
+        write_file(path, lambda file: file.write(data))
+    except OSError as error:
+        raise PhotoError(f"{error.filename or folder}: cannot be written: {error.strerror or error}") from error
+    return path
+
+
+def forget(folder: Path, person: str) -> Forgotten:
+    """Erase all that the folder holds of a person: cached embeddings, photos, the person's folders.
+
+    Raises:
+        PhotoError: Nobody has this name, or something could not be erased.
+    """
+    name = unicodedata.normalize("NFC", person).strip()
+    found = scan(folder, allow_empty=True)
+    homes = [one for one in _folders(folder) if _person(one)[0] == name]
+    if not homes:
+        there = ", ".join(found.people) or "nobody"
+        raise PhotoError(f"{folder}: nobody is called {person!r}; there are: {there}")
+    photos = tuple(photo.path for photo in found.photos if photo.person == name)
+    others = {photo.sha256 for photo in found.photos if photo.person != name}
+    erased = {photo.sha256 for photo in found.photos if photo.person == name} - others
+    try:
+        cached = erase_rows(folder, erased)
+        for leftover in folder.glob(f"{TEMPORARY}*"):  # a crash may have left embeddings in one
+            leftover.unlink(missing_ok=True)
+        for home in homes:
+            _erase(home)
+        sync_directory(folder)
+    except OSError as error:
+        raise PhotoError(f"{error.filename or folder}: cannot be erased: {error.strerror or error}") from error
+    return Forgotten(name, tuple(homes), photos, cached)
+
+
+def checked_name(person: str) -> str:
+    """A person's name as it is stored: composed (NFC), without spaces around it.
+
+    Raises:
+        PhotoError: It is empty, longer than 200 characters, or has control characters in it.
+    """
+    name = unicodedata.normalize("NFC", person).strip()
+    if not name or len(name) > _LONGEST_NAME or any(unicodedata.category(letter)[0] == "C" for letter in name):
+        raise PhotoError(f"{person[:80]!r}: not a name; 1 to {_LONGEST_NAME} printable characters are")
+    return name
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    """The folders of people, by name."""
+    return iter(sorted(path for path in _listed(folder) if path.is_dir()))
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(path for path in _listed(folder) if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+
+
+def _listed(folder: Path) -> list[Path]:
+    """All that is not hidden; nothing where the folder cannot be listed."""
+    try:
+        return [path for path in folder.iterdir() if not path.name.startswith(".")]
+    except OSError as error:
+        _log.warning("%s: cannot be listed: %s", folder, error.strerror or error)
+        return []
+
+
+def _person(folder: Path) -> tuple[str, str | None]:
+    """The person of a folder, and what was wrong with its name file, if anything."""
+    own = unicodedata.normalize("NFC", folder.name)
+    path = folder / NAME_FILE
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        if not isinstance(content, dict) or content.get("version") != 1:
+            return own, f"{path}: not version 1 of a name file; the folder's name is used"
+        return checked_name(str(content["name"])), None
+    except FileNotFoundError:
+        return own, None
+    except (OSError, ValueError, KeyError, PhotoError):
+        return own, f"{path}: damaged; the folder's name is used"
+
+
+def _make_home(folder: Path, name: str) -> Path:
+    """A new folder for a person, by slug, with a number behind it where another person has that slug."""
+    content = json.dumps({"version": 1, "name": name}, ensure_ascii=False).encode("utf-8")
+    base = slug(name)
+    count = 1
+    while True:
+        home = folder / (base if count == 1 else f"{base}_{count}")
+        try:
+            home.mkdir(mode=0o700)
+        except FileExistsError:
+            count += 1
+            continue
+        write_file(home / NAME_FILE, lambda file: file.write(content))
+        return home
+
+
+def _erase(home: Path) -> None:
+    """Remove a person's folder; of one that is a link, the photos it shows and the link."""
+    if not home.is_symlink():
+        shutil.rmtree(home)
+        return
+    for path in [home / NAME_FILE, *_images(home)]:
+        path.unlink(missing_ok=True)
+    os.unlink(home)  # noqa: PTH108 - Path.unlink on a link to a folder is the same call; this says what is meant

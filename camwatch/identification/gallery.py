@@ -1,0 +1,74 @@
+"""The enrolled people, as one template each, and the search among them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camwatch.records import Candidate, Embedding, Enrolled
+
+
+class Gallery:
+    """An immutable set of people; to change it, make another and swap.
+
+    A person's template is the mean of all the person's embeddings, photos and mirror images alike, scaled to unit
+    length: every photo counts the same, and one odd photo cannot win a search alone.
+
+    Args:
+        enrolled: Usable photos in any order; several of one person are joined by the name.
+        network: Id of the network that made the embeddings. Embeddings of two networks cannot be compared.
+
+    Attributes:
+        people: Names in alphabetical order.
+        templates: (people, dimensions) float32, unit rows in the order of `people`, not writable.
+        photos: How many photos there are in all.
+        network: As given.
+
+    Raises:
+        ValueError: The embeddings of a photo are not a finite (n, dimensions) array, or dimensions differ.
+    """
+
+    def __init__(self, enrolled: Sequence[Enrolled], network: str) -> None:
+        """Sum up each person's embeddings."""
+        rows: dict[str, list[NDArray[np.float32]]] = {}
+        for photo in sorted(enrolled, key=lambda one: (one.person, one.photo, one.sha256)):
+            array = np.asarray(photo.embeddings)
+            if array.ndim != 2 or not np.isfinite(array).all():
+                raise ValueError(f"{photo.photo}: its embeddings, {array.shape}, are no finite (n, dimensions) array")
+            if len(array):
+                rows.setdefault(photo.person, []).append(array)
+        self.network = network
+        self.people: tuple[str, ...] = tuple(rows)
+        self.photos = sum(map(len, rows.values()))
+        means = [unit(np.concatenate(rows[person]).sum(axis=0, dtype=np.float64)) for person in self.people]
+        self.templates: NDArray[np.float32] = np.stack(means) if means else np.zeros((0, 512), np.float32)
+        self.templates.setflags(write=False)
+
+    def __len__(self) -> int:
+        """How many people are enrolled."""
+        return len(self.people)
+
+    def search(self, probe: Embedding, limit: int | None = None) -> list[Candidate]:
+        """The people by their similarity to a probe, most similar first.
+
+        Args:
+            probe: (dimensions,) float32, unit length.
+            limit: At most so many candidates; all people where None.
+        """
+        if not self.people:
+            return []
+        scores = self.templates @ np.asarray(probe, np.float32)
+        order = np.argsort(-scores, kind="stable")[:limit]
+        return [Candidate(self.people[row], float(scores[row])) for row in order]
+
+    def score(self, probe: Embedding, person: str) -> float | None:
+        """The similarity of a probe to one person, None where the person is not enrolled."""
+        if person not in self.people:
+            return None
+        return float(self.templates[self.people.index(person)] @ np.asarray(probe, np.float32))
+
+
+def unit(vector: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The vector at unit length; one without length stays zero and is similar to nothing."""
+    length = float(np.linalg.norm(vector))
+    return (vector / length if length > 1e-9 else np.zeros_like(vector)).astype(np.float32)

@@ -1,0 +1,71 @@
+"""From a folder of photos to a gallery, embedding only what the cache does not know."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from camwatch.errors import PhotoError
+from camwatch.identification.cache import read_cache, write_cache
+from camwatch.identification.faces import FolderScan, PhotoFile, scan
+from camwatch.identification.gallery import Gallery
+from camwatch.records import Enrolled
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFolder:
+    """A gallery and where it came from; `problems` has one line for each photo that could not be used."""
+
+    gallery: Gallery
+    problems: tuple[str, ...]
+    signature: str
+
+
+def load_folder(
+    folder: Path, network: str, enroll: Callable[[str, Path], Enrolled], *, allow_empty: bool = False
+) -> LoadedFolder:
+    """Read a folder of photos and embed its new photos; the cache in it is then brought up to date.
+
+    Args:
+        folder: One folder for each person.
+        network: Id of the network behind `enroll`.
+        enroll: Finds and embeds the face of a photo, given the person and the path.
+        allow_empty: Whether a folder without anybody usable will do.
+
+    Raises:
+        PhotoError: There is no such folder, or no usable photo in it.
+    """
+    found = scan(folder, allow_empty=allow_empty)
+    known, fresh = split_known(found, network)
+    refused: list[str] = []
+    enrolled = list(known)
+    for photo in fresh:
+        try:
+            new = enroll(photo.person, photo.path)
+        except PhotoError as error:
+            refused.append(str(error))
+            continue
+        enrolled.append(Enrolled(photo.person, relative(found, photo), new.sha256, new.embeddings, new.quality))
+    if not enrolled and not allow_empty:
+        raise PhotoError(f"{folder}: no photo with a usable face: {refused[0]}")
+    if {one.sha256 for one in enrolled} != set(read_cache(folder, network)):
+        write_cache(folder, network, enrolled)
+    return LoadedFolder(Gallery(enrolled, network), (*found.problems, *refused), found.signature)
+
+
+def split_known(found: FolderScan, network: str) -> tuple[list[Enrolled], list[PhotoFile]]:
+    """The photos whose embeddings the cache has, and those that are still to be embedded."""
+    cached = read_cache(found.folder, network)
+    known: list[Enrolled] = []
+    fresh: list[PhotoFile] = []
+    for photo in found.photos:
+        row = cached.get(photo.sha256)
+        if row is None:
+            fresh.append(photo)
+        else:
+            known.append(Enrolled(photo.person, relative(found, photo), photo.sha256, row.embeddings, row.quality))
+    return known, fresh
+
+
+def relative(found: FolderScan, photo: PhotoFile) -> str:
+    """A photo's path as the gallery knows it: inside the folder, with `/`."""
+    return photo.path.relative_to(found.folder).as_posix()

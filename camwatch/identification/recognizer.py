@@ -1,0 +1,95 @@
+"""The open-set rule: the most similar person, if similar enough for a gallery of this size.
+
+The threshold has to grow with the gallery, because a stranger has more people to resemble by chance; a fixed one is
+either deaf with ten people or credulous with a hundred.
+"""
+
+import math
+
+from camwatch.identification.gallery import Gallery
+from camwatch.records import Candidate, Embedding, Identification
+
+# Measured on random galleries of 1 to 100 people of LFW, strangers being other people of LFW (FaceNet 512-d, cosine to
+# the mean of 1 to 5 photos): the cosine that lets this share of strangers in is offset + slope * log10(people).
+_COMMON = (0.44, 0.13)  # 1 stranger in 100
+_STRICT = (0.57, 0.105)  # 1 stranger in 1000
+_LOOSEST_RATE, _STRICTEST_RATE = 0.1, 0.0001  # one decade beyond what was measured, no further
+_LOWEST, _HIGHEST = 0.35, 0.90
+
+
+def threshold(people: int, false_alarm_rate: float) -> float:
+    """The cosine from which on a probe is given a name.
+
+    Between the two measured rates, 0.01 and 0.001, and up to one decade beyond them, offset and slope run straight in
+    the logarithm of the rate; rates further out count as the last. The result stays within 0.35 (below it two faces
+    are not even taken for one person in consecutive frames) and 0.90.
+
+    Args:
+        people: How many are enrolled; below 1 counts as 1.
+        false_alarm_rate: The share of strangers that may be given a name, above 0 and below 1.
+
+    Raises:
+        ValueError: The rate is not between 0 and 1.
+    """
+    if not 0 < false_alarm_rate < 1:
+        raise ValueError(f"false_alarm_rate: {false_alarm_rate} is not between 0 and 1")
+    rate = min(max(false_alarm_rate, _STRICTEST_RATE), _LOOSEST_RATE)
+    decades = -2 - math.log10(rate)  # 0 at 1 in 100, 1 at 1 in 1000
+    offset = _COMMON[0] + decades * (_STRICT[0] - _COMMON[0])
+    slope = _COMMON[1] + decades * (_STRICT[1] - _COMMON[1])
+    return min(max(offset + slope * math.log10(max(people, 1)), _LOWEST), _HIGHEST)
+
+
+class Recognizer:
+    """A gallery with its threshold; immutable, so that a new one can be swapped in between two frames.
+
+    Args:
+        gallery: The enrolled people.
+        false_alarm_rate: The share of strangers that may be given a name.
+        threshold: A cosine that replaces the calibrated threshold.
+
+    Attributes:
+        gallery: As given.
+        threshold: The cosine in force where a search names no other.
+        false_alarm_rate: The rate the threshold was made for, None where `threshold` was given.
+    """
+
+    def __init__(
+        self, gallery: Gallery, *, false_alarm_rate: float = 0.01, threshold: float | None = None
+    ) -> None:
+        """Work out the threshold once."""
+        self.gallery = gallery
+        calibrated = _calibrated(len(gallery), false_alarm_rate)
+        self.threshold = calibrated if threshold is None else threshold
+        self.false_alarm_rate = false_alarm_rate if threshold is None else None
+
+    def identify(self, probe: Embedding, threshold: float | None = None) -> Identification:
+        """Search the gallery for one embedding.
+
+        Args:
+            probe: (512,) float32, unit length.
+            threshold: A cosine for this search alone, such as a camera's own.
+        """
+        limit = self.threshold if threshold is None else threshold
+        best, runner_up = _first_two(self.gallery.search(probe, 2))
+        named = best is not None and best.score >= limit
+        return Identification(best.person if best and named else None, best, runner_up, limit)
+
+    def compare(self, probe: Embedding, person: str, threshold: float | None = None) -> Identification | None:
+        """Like `identify` for a person already decided on: `best` is that person, whoever scores highest.
+
+        None where the person is no longer enrolled.
+        """
+        score = self.gallery.score(probe, person)
+        if score is None:
+            return None
+        others = [candidate for candidate in self.gallery.search(probe, 2) if candidate.person != person]
+        limit = self.threshold if threshold is None else threshold
+        return Identification(person, Candidate(person, score), others[0] if others else None, limit)
+
+
+_calibrated = threshold  # the constructor's argument of the same name hides it
+
+
+def _first_two(found: list[Candidate]) -> tuple[Candidate | None, Candidate | None]:
+    return (found[0] if found else None), (found[1] if len(found) > 1 else None)

@@ -1,0 +1,161 @@
+"""Which face of this frame is which face of the frames before: one tracker for each camera.
+
+Assignment by the Hungarian method (Kuhn 1955, as `scipy.optimize.linear_sum_assignment`) over a cost of likeness and
+distance. Likeness weighs more, so two people who cross keep their own tracks; distance decides where a face has no
+usable embedding. All lifetimes are seconds of captured time, whatever the frame rate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from camwatch.geometry import center_distance, iou
+from camwatch.identification.evidence import Evidence, Fault, Gates
+from camwatch.records import Box, Embedding, Face, Observation
+
+SAME_FACE = 0.35
+"""Below this cosine to the track's mean a face is another person, wherever it is: a scene cut carries no name over."""
+SAME_ROUGHLY = 0.4
+"""The same where one of the two is turned away or blurred.
+
+Higher, because poor faces resemble everybody: strangers' profiles in compressed video were at .2 to .49 of a mean that
+the person's own half profiles were above .5 of."""
+SAME_PERSON = 0.55
+"""From this cosine on two faces are one person where distance says nothing: far apart, or after a second unseen.
+
+About 1 pair of strangers in 1000 is as alike; the same person minutes and views apart was at .69 to .73.
+"""
+_CLOSE_IN_TIME = 1.0  # seconds; later on a position is worth little
+_REACH, _SPEED, _FARTHEST = 0.75, 6.0, 4.0  # face heights: at once, more for each second, at most
+STANDING = 1.0
+"""Face heights: so far from its last place may a face be that only its place speaks for, after a second unseen."""
+_GROWTH = 2.0  # a face does not change its height more than this between two frames, by position alone
+_DOUBLE = 0.45  # IoU from which on two boxes of one frame are one face found twice
+_FORBIDDEN = 1e6
+_NEUTRAL = 0.5  # the likeness of what cannot be compared
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """One face followed through the frames of a camera.
+
+    Attributes:
+        number: 1, 2, 3 in the order in which the tracker found them.
+        box: Where it was last, in pixels.
+        evidence: What all its faces say together.
+    """
+
+    number: int
+    box: Box
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """A face of the latest frame with the track it belongs to; `usable` where it went into the track's pool."""
+
+    track: Track
+    face: Face
+    usable: bool
+
+
+class Tracker:
+    """Follows the faces of one camera.
+
+    Args:
+        gates: Which faces may be pooled.
+        lifetime: Seconds for which a track outlives its last face.
+        most: So many faces of a frame are followed at most, the largest; twice as many tracks are kept, the latest.
+    """
+
+    def __init__(self, gates: Gates, *, lifetime: float, most: int = 32) -> None:
+        """Start with no track."""
+        self._gates = gates
+        self._lifetime = lifetime
+        self._most = most
+        self._tracks: list[Track] = []
+        self._count = 0
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """The tracks that may still go on."""
+        return tuple(self._tracks)
+
+    def clear(self) -> None:
+        """Forget all tracks; numbers go on."""
+        self._tracks.clear()
+
+    def expire(self, now: float) -> None:
+        """Forget the tracks whose last face is older than their lifetime."""
+        self._tracks = [track for track in self._tracks if now - track.evidence.last_seen <= self._lifetime]
+
+    def update(self, observation: Observation, now: float) -> list[Sighting]:
+        """Give each face of a frame to a track of its own, an old one or a new one.
+
+        Args:
+            observation: The frame's faces.
+            now: Its time in UTC seconds, never earlier than that of the call before.
+        """
+        self.expire(now)
+        faces = self._chosen(observation.faces)
+        tracks = self._assign(faces, now)
+        sightings = []
+        for face, known in zip(faces, tracks, strict=True):
+            track = self._begin(face, now) if known is None else known
+            track.box = face.detection.box
+            fault = track.evidence.add(face, observation, now, self._gates)
+            sightings.append(Sighting(track, face, fault is None))
+        if len(self._tracks) > 2 * self._most:
+            self._tracks = sorted(self._tracks, key=lambda one: one.evidence.last_seen)[-2 * self._most :]
+        return sightings
+
+    def _chosen(self, faces: Sequence[Face]) -> list[Face]:
+        """The largest faces without a second box on the same face, the surer box staying."""
+        kept: list[Face] = []
+        for face in sorted(faces, key=lambda one: -one.detection.confidence):
+            if all(iou(face.detection.box, other.detection.box) < _DOUBLE for other in kept):
+                kept.append(face)
+        return sorted(kept, key=lambda one: -one.detection.box.height)[: self._most]
+
+    def _begin(self, face: Face, now: float) -> Track:
+        self._count += 1
+        track = Track(self._count, face.detection.box, Evidence(now, now))
+        self._tracks.append(track)
+        return track
+
+    def _assign(self, faces: Sequence[Face], now: float) -> list[Track | None]:
+        """The old track of each face, None where it has none."""
+        result: list[Track | None] = [None] * len(faces)
+        if not faces or not self._tracks:
+            return result
+        looks = [track.evidence.looks for track in self._tracks]
+        cost = np.full((len(faces), len(self._tracks)), _FORBIDDEN)
+        for row, face in enumerate(faces):
+            fault = self._gates.fault(face)
+            for column, track in enumerate(self._tracks):
+                cost[row, column] = _cost(face, fault, track, looks[column], now)
+        for row, column in zip(*linear_sum_assignment(cost), strict=True):
+            if cost[row, column] < _FORBIDDEN:
+                result[row] = self._tracks[column]
+        return result
+
+
+def _cost(face: Face, fault: Fault | None, track: Track, looks: Embedding | None, now: float) -> float:
+    """How unlikely a face continues a track: about 0 to 2, `_FORBIDDEN` where it cannot."""
+    elapsed = now - track.evidence.last_seen
+    distance = center_distance(face.detection.box, track.box)
+    share = min(distance / min(_REACH + _SPEED * elapsed, _FARTHEST), 1.0)
+    soon = elapsed <= _CLOSE_IN_TIME
+    near = share < 1.0 if soon else distance <= STANDING
+    alike = None
+    if face.embedding is not None and looks is not None and fault is not Fault.TOO_SMALL:
+        alike = float(face.embedding @ looks)
+    if alike is not None and fault is None and track.evidence.sure:
+        least = SAME_FACE if soon and near else SAME_PERSON
+        return 1.0 - alike + share / 2 if alike >= least else _FORBIDDEN
+    growth = max(face.detection.box.height, 1.0) / max(track.box.height, 1.0)
+    if not near or not 1 / _GROWTH < growth < _GROWTH or (alike is not None and alike < SAME_ROUGHLY):
+        return _FORBIDDEN
+    return 1.0 - (_NEUTRAL if alike is None else (alike + _NEUTRAL) / 2) + share / 2

@@ -1,0 +1,100 @@
+"""One visit: its evidence, its state, and the events that tell of it."""
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Self
+
+from camwatch.geometry import center_distance
+from camwatch.identification.decision import undecided
+from camwatch.identification.evidence import Evidence
+from camwatch.identification.tracker import SAME_ROUGHLY, STANDING, Track
+from camwatch.records import Box, Event, EventType, Identification
+
+_NAMESPACE = uuid.UUID("6f0e0f5e-6f1b-5d0a-9d5b-0c9f3b7a6c1e")
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """A visit that has not ended.
+
+    Attributes:
+        id: Stable and unique: the same for the same observations.
+        box: Its last face, in pixels.
+        beside: Open visits that had a usable face in one frame with it: certainly other people, and never joined.
+        seq: How many events have told of it.
+        person: The name, once it has got one.
+        unknown: Whether an event has called it unknown.
+        found: The last search with its pooled embedding, None before the first usable face.
+    """
+
+    id: str
+    camera: str
+    box: Box
+    evidence: Evidence
+    beside: set[Self] = field(default_factory=set)
+    seq: int = 0
+    person: str | None = None
+    unknown: bool = False
+    found: Identification | None = None
+
+    @property
+    def public(self) -> bool:
+        """Whether an event has told of it."""
+        return self.seq > 0
+
+    def event(
+        self, kind: EventType, *, now: float, moment: float | None, threshold: float, false_alarm_rate: float | None
+    ) -> Event:
+        """The next event of this visit.
+
+        Args:
+            kind: What it says.
+            now: UTC seconds of the decision.
+            moment: The monotonic time of the frame that decided, None where no frame did.
+            threshold: The cosine in force.
+            false_alarm_rate: The rate it was made for, None where the user set it.
+        """
+        self.seq += 1
+        found, evidence = self.found, self.evidence
+        silent = self.person is None and not self.unknown
+        return Event(
+            event_type=kind,
+            event_id=str(uuid.uuid5(uuid.UUID(self.id), str(self.seq))),
+            visit_id=self.id,
+            seq=self.seq,
+            camera=self.camera,
+            person=self.person,
+            score=found.best.score if found is not None and found.best is not None else None,
+            threshold=threshold,
+            false_alarm_rate=false_alarm_rate,
+            runner_up=found.runner_up if found is not None else None,
+            faces_used=evidence.used,
+            faces_seen=evidence.seen,
+            quality=evidence.quality,
+            box=evidence.box,
+            first_seen=evidence.first_seen,
+            last_seen=evidence.last_seen,
+            decided_at=max(now, evidence.last_seen),
+            captured_monotonic=moment,
+            reason=undecided(evidence) if kind is EventType.ENDED and silent else None,
+            chip=evidence.chip,
+        )
+
+
+def visit_id(node: str, camera: str, first_seen: float, ordinal: int) -> str:
+    """A name-based UUID (RFC 9562, version 5), so that a recording replayed gives the same ids."""
+    return str(uuid.uuid5(_NAMESPACE, f"{node}/{camera}/{first_seen:.6f}/{ordinal}"))
+
+
+def alike(one: Evidence, other: Evidence) -> float | None:
+    """Cosine of two pooled embeddings, None where one has no usable face."""
+    mean, against = one.pool.mean, other.pool.mean
+    return None if mean is None or against is None else float(mean @ against)
+
+
+def may_continue(track: Track, visit: Visit) -> bool:
+    """Whether a track may go on with a visit without proof: it is in the same place and does not look like another."""
+    if center_distance(track.box, visit.box) > STANDING:
+        return False
+    looks, against = track.evidence.looks, visit.evidence.looks
+    return looks is None or against is None or float(looks @ against) >= SAME_ROUGHLY

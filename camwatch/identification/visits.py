@@ -1,0 +1,320 @@
+"""Tracks become visits, visits become events: one `VisitTracker` for each camera.
+
+A visit is one person's stay before one camera. It lasts over every track the stay is cut into, until nothing of the
+person has been seen for `visit_gap`; all its faces decide it together.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from camwatch.geometry import center_distance
+from camwatch.identification.decision import Rule, Verdict
+from camwatch.identification.evidence import Evidence, Gates
+from camwatch.identification.recognizer import Recognizer
+from camwatch.identification.recognizer import threshold as calibrated
+from camwatch.identification.tracker import SAME_FACE, SAME_PERSON, Sighting, Track, Tracker
+from camwatch.identification.visit import Visit, alike, may_continue, visit_id
+from camwatch.records import Event, EventType, Observation
+
+_CLOCK_SLACK = 1.0  # seconds by which a frame may be older than the one before without being a new recording
+_CONFIRMED = 2  # faces; a single one may be no face at all
+_MOST_VISITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Who is before a camera: the facts behind its state topic.
+
+    Attributes:
+        camera: Its name.
+        present: Names of the recognized visits that have not ended, in alphabetical order.
+        unknown_count: Visits that are `unknown` and have not ended.
+        visits: All visits that have not ended, undecided ones too.
+        last_person: Who was recognized last, None before the first.
+        last_seen: UTC seconds of that person's last face.
+        seen: The last face of everybody recognized here so far and still enrolled, by name.
+    """
+
+    camera: str
+    present: tuple[str, ...]
+    unknown_count: int
+    visits: int
+    last_person: str | None
+    last_seen: float | None
+    seen: dict[str, float]
+
+
+class VisitTracker:
+    """Turns the observations of one camera into events.
+
+    Deterministic: the same observations and calls give the same events with the same ids.
+
+    Args:
+        camera: Its name, as in the events.
+        recognizer: Who is enrolled.
+        node: This machine's name; part of the ids.
+        visit_gap: Seconds. A person unseen for longer has ended the visit; for less, it is the same visit.
+        threshold: This camera's own cosine in place of the recognizer's.
+        false_alarm_rate: This camera's own rate, from which its threshold is worked out; `threshold` goes before it.
+        min_face: Pixels of box height from which on a face counts for a decision; 30 at least.
+        rule: How much evidence a decision needs.
+    """
+
+    def __init__(
+        self,
+        camera: str,
+        recognizer: Recognizer,
+        *,
+        node: str,
+        visit_gap: float = 5.0,
+        threshold: float | None = None,
+        false_alarm_rate: float | None = None,
+        min_face: float = 40.0,
+        rule: Rule | None = None,
+    ) -> None:
+        """Start with nobody before the camera."""
+        self.camera = camera
+        self._node = node
+        self._visit_gap = visit_gap
+        self._own_threshold, self._own_rate = threshold, false_alarm_rate
+        self._gates = Gates(min_height=min_face)
+        self._rule = rule or Rule()
+        self._tracker = Tracker(self._gates, lifetime=visit_gap)
+        self._open: list[Visit] = []
+        self._visit_of: dict[int, Visit] = {}  # by number of a track
+        self._beside: dict[int, set[Visit]] = {}  # the same for tracks that have no visit yet
+        self._now: float | None = None
+        self._ordinal = 0
+        self._seen: dict[str, float] = {}
+        self._last_person: str | None = None
+        self.replace_recognizer(recognizer)
+
+    def replace_recognizer(self, recognizer: Recognizer) -> None:
+        """Decide with another gallery from the next face on; visits and their evidence go on.
+
+        Who is no longer enrolled is no longer remembered, but for the name of a visit that has not ended.
+        """
+        self._recognizer = recognizer
+        people = set(recognizer.gallery.people)
+        self._seen = {person: seen for person, seen in self._seen.items() if person in people}
+        self._last_person = self._last_person if self._last_person in self._seen else None
+        self._threshold, self._rate = recognizer.threshold, recognizer.false_alarm_rate
+        if self._own_threshold is not None:
+            self._threshold, self._rate = self._own_threshold, None
+        elif self._own_rate is not None:
+            self._threshold, self._rate = calibrated(len(people), self._own_rate), self._own_rate
+
+    def state(self) -> Presence:
+        """Who is there now."""
+        last = self._last_person
+        return Presence(
+            camera=self.camera,
+            present=tuple(sorted(visit.person for visit in self._open if visit.person is not None)),
+            unknown_count=sum(visit.unknown and visit.person is None for visit in self._open),
+            visits=len(self._open),
+            last_person=last,
+            last_seen=None if last is None else self._seen[last],
+            seen=dict(self._seen),
+        )
+
+    def observe(self, observation: Observation) -> list[Event]:
+        """Take in one frame, in the order of capture.
+
+        A frame more than a second older than the one before is the start of something new: open visits end.
+        """
+        now, moment = observation.captured_at, observation.monotonic
+        events: list[Event] = []
+        if self._now is not None and now < self._now - _CLOCK_SLACK:
+            events += self._end(self._open, self._now, moment)
+            self._tracker.clear()
+        elif self._now is not None:
+            now = max(now, self._now)
+        self._now = now
+        events += self._end(self._overdue(now), now, moment)
+        for visit in self._attach(self._tracker.update(observation, now), observation, now):
+            if visit in self._open:  # it may have gone into another one meanwhile
+                events += self._decide(self._join_alike(visit), now, moment)
+        surplus = sorted(self._open, key=lambda one: one.evidence.last_seen)[:-_MOST_VISITS]
+        return events + self._end(surplus, now, moment)
+
+    def advance(self, now: float) -> list[Event]:
+        """Let time pass without a frame: end the visits that nothing was seen of for longer than the gap.
+
+        `now` is the UTC time up to which every frame has been observed: where frames are still under way, their delay
+        is to be taken off, lest a visit ends whose next face is already captured.
+        """
+        return self._end(self._overdue(now), now, None)
+
+    def flush(self, now: float) -> list[Event]:
+        """End every open visit, as at the end of a recording or of the daemon."""
+        self._tracker.clear()
+        return self._end(self._open, now, None)
+
+    def _overdue(self, now: float) -> list[Visit]:
+        return [visit for visit in self._open if now - visit.evidence.last_seen > self._visit_gap]
+
+    # -- from faces to visits
+
+    def _attach(self, sightings: list[Sighting], observation: Observation, now: float) -> list[Visit]:
+        """Give every sighting to a visit, where it has one; returns the visits that have something new to say."""
+        live = {track.number for track in self._tracker.tracks}
+        self._visit_of = {number: visit for number, visit in self._visit_of.items() if number in live}
+        self._beside = {number: others for number, others in self._beside.items() if number in live}
+        loose: list[Sighting] = []
+        seen: list[Visit] = []
+        for sighting in sightings:
+            track = sighting.track
+            visit = self._visit_of.get(track.number)
+            if visit is not None and _strayed(sighting, visit):
+                del self._visit_of[track.number]
+                track.evidence = Evidence(now, now)
+                track.evidence.add(sighting.face, observation, now, self._gates)
+                visit = None
+            if visit is None:
+                loose.append(sighting)
+                continue
+            visit.evidence.add(sighting.face, observation, now, self._gates)
+            visit.box = track.box
+            seen.append(visit)
+        for sighting in loose:
+            home = self._home(sighting.track, seen)
+            if home is not None:
+                self._give(sighting.track, home)
+                seen.append(home)
+        self._note_company(sightings)
+        return list(dict.fromkeys(seen))
+
+    def _home(self, track: Track, seen: Iterable[Visit]) -> Visit | None:
+        """The visit that a track without one goes on with, or a new one; None while it is but one face."""
+        taken = set(seen) | self._beside.get(track.number, set())
+        free = [(alike(track.evidence, visit.evidence), visit) for visit in self._open if visit not in taken]
+        proven = [(score, visit) for score, visit in free if score is not None and score >= SAME_PERSON]
+        if proven:
+            return max(proven, key=lambda pair: pair[0])[1]
+        near = [visit for score, visit in free if score is None and may_continue(track, visit)]
+        if near:
+            return min(near, key=lambda visit: center_distance(track.box, visit.box))
+        return self._begin(track) if track.evidence.seen >= _CONFIRMED else None
+
+    def _begin(self, track: Track) -> Visit:
+        self._ordinal += 1
+        first = track.evidence.first_seen
+        visit = Visit(
+            visit_id(self._node, self.camera, first, self._ordinal), self.camera, track.box, Evidence(first, first)
+        )
+        self._open.append(visit)
+        return visit
+
+    def _give(self, track: Track, visit: Visit) -> None:
+        visit.evidence.merge(track.evidence)
+        visit.box = track.box
+        self._visit_of[track.number] = visit
+        for other in self._beside.pop(track.number, set()):
+            visit.beside.add(other)
+            other.beside.add(visit)
+
+    def _note_company(self, sightings: list[Sighting]) -> None:
+        """Remember who was seen together, by usable faces: these are different people."""
+        usable = [sighting.track.number for sighting in sightings if sighting.usable]
+        visits = {self._visit_of[number] for number in usable if number in self._visit_of}
+        for visit in visits:
+            visit.beside |= visits - {visit}
+        for number in usable:
+            if number not in self._visit_of:
+                self._beside.setdefault(number, set()).update(visits)
+
+    # -- one person, one visit
+
+    def _join_alike(self, visit: Visit) -> Visit:
+        """Join two visits that look the same, if nobody was told of one of them; returns the one that goes on."""
+        others = [
+            (score, other)
+            for other in self._open
+            if other is not visit and other not in visit.beside and not (visit.public and other.public)
+            if (score := alike(visit.evidence, other.evidence)) is not None and score >= SAME_PERSON
+        ]
+        if not others:
+            return visit
+        other = max(others, key=lambda pair: pair[0])[1]
+        first = visit.evidence.first_seen < other.evidence.first_seen
+        if visit.public or (first and not other.public):
+            return self._join(other, visit)
+        return self._join(visit, other)
+
+    def _join(self, visit: Visit, into: Visit) -> Visit:
+        """Give all of one visit to another one. If an event has told of the first, another must say that it ended."""
+        if visit.evidence.last_seen >= into.evidence.last_seen:
+            into.box = visit.box
+        into.evidence.merge(visit.evidence)
+        self._visit_of = {number: into if one is visit else one for number, one in self._visit_of.items()}
+        company = visit.beside - {into}
+        into.beside |= company
+        for other in company:
+            other.beside.add(into)
+        self._close(visit)
+        return into
+
+    def _close(self, visit: Visit) -> None:
+        self._open.remove(visit)
+        for others in (*(one.beside for one in self._open), *self._beside.values()):
+            others.discard(visit)
+
+    # -- decisions
+
+    def _decide(self, visit: Visit, now: float, moment: float | None, *, final: bool = False) -> list[Event]:
+        """Search with the pooled embedding; the events that follow."""
+        mean = visit.evidence.pool.mean
+        if mean is None:
+            return []
+        if visit.person is not None:
+            still = self._recognizer.compare(mean, visit.person, self._threshold)
+            if still is not None:
+                visit.found = still
+                self._seen[visit.person] = visit.evidence.last_seen
+            return []
+        visit.found = self._recognizer.identify(mean, self._threshold)
+        verdict = self._rule.verdict(visit.evidence, visit.found, final=final)
+        if verdict is Verdict.NAMED and visit.found.best is not None:
+            return self._name(visit, visit.found.best.person, now, moment)
+        if verdict is Verdict.UNKNOWN and not visit.unknown:
+            visit.unknown = True
+            return [self._event(EventType.UNKNOWN, visit, now, moment)]
+        return []
+
+    def _name(self, visit: Visit, person: str, now: float, moment: float | None) -> list[Event]:
+        """Give a visit its name; where another visit has it already, the two are one."""
+        events: list[Event] = []
+        named = next((other for other in self._open if other.person == person), None)
+        if named is None:
+            visit.person = person
+            events.append(self._event(EventType.RECOGNIZED, visit, now, moment))
+        else:
+            if visit.public:
+                events.append(self._event(EventType.ENDED, visit, now, moment))
+            visit = self._join(visit, named)
+        self._seen[person] = visit.evidence.last_seen
+        self._last_person = person
+        return events
+
+    def _end(self, visits: Iterable[Visit], now: float, moment: float | None) -> list[Event]:
+        """Close visits, the longest unseen first: a last decision where the evidence allows one, then `ended`."""
+        events: list[Event] = []
+        for visit in sorted(visits, key=lambda one: (one.evidence.last_seen, one.evidence.first_seen)):
+            if visit.person is None:
+                events += self._decide(visit, now, moment, final=True)
+            if visit in self._open:
+                events.append(self._event(EventType.ENDED, visit, now, moment))
+                self._close(visit)
+        self._visit_of = {number: visit for number, visit in self._visit_of.items() if visit in self._open}
+        return events
+
+    def _event(self, kind: EventType, visit: Visit, now: float, moment: float | None) -> Event:
+        return visit.event(kind, now=now, moment=moment, threshold=self._threshold, false_alarm_rate=self._rate)
+
+
+def _strayed(sighting: Sighting, visit: Visit) -> bool:
+    """Whether a track's first usable face shows another person; so far only its place had spoken for this visit."""
+    mean = visit.evidence.pool.mean
+    if not sighting.usable or sighting.track.evidence.used > 1 or mean is None:
+        return False
+    return sighting.face.embedding is not None and float(sighting.face.embedding @ mean) < SAME_FACE

@@ -1,0 +1,111 @@
+"""The data path on one page: frames are observed, observations are decided.
+
+    frames --observe()--> observations --Decider.decide()--> events
+
+The daemon runs the two halves in two processes, the tools run both in one; the path is the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from camwatch.identification.gallery import Gallery
+from camwatch.identification.recognizer import Recognizer
+from camwatch.identification.visits import Presence, VisitTracker
+from camwatch.records import CameraState, Event, Frame, Observation
+
+
+class Analyzer(Protocol):
+    """What finds and embeds faces: the engine's `FaceAnalyzer`, or `ScriptedAnalyzer` in its place."""
+
+    def analyze(self, frames: Sequence[Frame], *, min_face: Mapping[str, int] | None = None) -> list[Observation]:
+        """One observation for each frame, in the same order; `min_face` is by camera."""
+
+
+def observe(
+    analyzer: Analyzer, frames: Sequence[Frame], *, min_face: Mapping[str, int] | None = None
+) -> list[Observation]:
+    """Find and embed the faces of frames, of any cameras, in one batch.
+
+    Args:
+        analyzer: Does the work.
+        frames: In the order of capture, as far as they are of one camera.
+        min_face: Smallest face in pixels, for cameras that have one of their own.
+
+    Returns:
+        One observation for each frame, in the same order.
+    """
+    return analyzer.analyze(frames, min_face=min_face) if frames else []
+
+
+@dataclass(frozen=True, slots=True)
+class CameraRules:
+    """How one camera's visits are decided; see `VisitTracker` for the meaning."""
+
+    visit_gap: float = 5.0
+    threshold: float | None = None
+    false_alarm_rate: float | None = None
+    min_face: float = 40.0
+
+
+class Decider:
+    """Turns the observations of all cameras into events.
+
+    Args:
+        cameras: Rules by camera name.
+        node: This machine's name; part of the ids of visits and events.
+        recognizer: Who is enrolled; nobody where None, until `replace_recognizer`.
+    """
+
+    def __init__(self, cameras: Mapping[str, CameraRules], *, node: str, recognizer: Recognizer | None = None) -> None:
+        """Start with nobody before any camera."""
+        start = recognizer or Recognizer(Gallery([], ""))
+        self._cameras = {
+            camera: VisitTracker(
+                camera,
+                start,
+                node=node,
+                visit_gap=rules.visit_gap,
+                threshold=rules.threshold,
+                false_alarm_rate=rules.false_alarm_rate,
+                min_face=rules.min_face,
+            )
+            for camera, rules in cameras.items()
+        }
+
+    def decide(self, observation: Observation) -> list[Event]:
+        """Take in one observation; those of one camera come in the order of capture.
+
+        Raises:
+            KeyError: It is of no camera that this decider was made for.
+        """
+        return self._cameras[observation.camera].observe(observation)
+
+    def advance(self, camera: str, now: float) -> list[Event]:
+        """End visits that are over, for a camera that sends nothing: see `VisitTracker.advance` on `now`, UTC."""
+        return self._cameras[camera].advance(now)
+
+    def flush(self, camera: str, now: float) -> list[Event]:
+        """End all visits of a camera, which was switched off or is at the end of its recording."""
+        return self._cameras[camera].flush(now)
+
+    def replace_recognizer(self, recognizer: Recognizer) -> None:
+        """Decide by another gallery from the next face on, for all cameras; visits go on."""
+        for tracker in self._cameras.values():
+            tracker.replace_recognizer(recognizer)
+
+    def presence(self, camera: str) -> Presence:
+        """Who is before one camera."""
+        return self._cameras[camera].state()
+
+    def states(self) -> list[tuple[CameraState, Mapping[str, float], int]]:
+        """For each camera its state, when each person was last seen there (UTC seconds), and how many visits are open.
+
+        `analyzed_fps` is 0: how many frames were analysed is not known here.
+        """
+        return [_facts(tracker.state()) for tracker in self._cameras.values()]
+
+
+def _facts(now: Presence) -> tuple[CameraState, Mapping[str, float], int]:
+    state = CameraState(now.camera, now.present, now.unknown_count, now.last_person, now.last_seen, 0.0)
+    return state, now.seen, now.visits

@@ -1,0 +1,1 @@
+"""Events to the world: payloads and topics, the outbox that keeps events until they are acknowledged, and MQTT."""

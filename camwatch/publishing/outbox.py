@@ -1,0 +1,212 @@
+"""The outbox: events are on disk before they are sent and stay until the broker has acknowledged them.
+
+One SQLite database in write-ahead mode with `synchronous=FULL`: when `put` returns, the events survive a power cut
+(https://www.sqlite.org/pragma.html#pragma_synchronous). Acknowledged events remain as the history of visits until
+they are pruned. One thread of one process uses an outbox; a lock file keeps a second daemon out.
+"""
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from camwatch.publishing.database import open_or_replace, reported, take_lock
+from camwatch.publishing.events import restored
+from camwatch.records import Event, EventType
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An event that waits for the broker.
+
+    `position` grows in the order of `put`. `captured_monotonic` is None for events of an earlier run. `payload` is
+    the encoded event, with `late` false.
+    """
+
+    position: int
+    event_id: str
+    event_type: EventType
+    camera: str
+    decided_at: float
+    captured_monotonic: float | None
+    payload: bytes
+
+
+class Outbox:
+    """An open outbox; made by `open`.
+
+    Raises:
+        StateError: From every method, where the disk is full or the database cannot be read or written. What a
+            failed call was to change is not changed.
+    """
+
+    def __init__(self, path: Path, database: sqlite3.Connection, lock: int) -> None:
+        """Take over an open database and the lock's file descriptor."""
+        self._path = path
+        self._database = database
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path, now: float) -> tuple["Outbox", str | None]:
+        """Open the database, making it and its directory where they are missing.
+
+        A damaged database is renamed aside, never deleted, and a new one begun.
+
+        Args:
+            path: The database file, 0600; a directory made for it is 0700. `PATH.lock` is the lock.
+            now: UTC seconds, for the name of a damaged database.
+
+        Returns:
+            The outbox, and what happened to a damaged database (one line) or None.
+
+        Raises:
+            StateError: Another daemon has it, it was written by a newer version, or it is not ours.
+        """
+        lock = take_lock(path)
+        with ExitStack() as undo:
+            undo.callback(os.close, lock)
+            database, note = open_or_replace(path, now)
+            undo.pop_all()
+        return cls(path, database, lock), note
+
+    def put(self, events: Iterable[tuple[Event, bytes]], now: float) -> None:
+        """Store events with their encoded payloads, all or none; an event already there is left as it is.
+
+        Args:
+            events: In the order in which they are to be sent.
+            now: UTC seconds.
+        """
+        rows = [
+            (
+                event.event_id,
+                event.visit_id,
+                event.seq,
+                event.camera,
+                event.event_type.value,
+                event.person,
+                event.decided_at,
+                event.captured_monotonic,
+                payload,
+                now,
+            )
+            for event, payload in events
+        ]
+        if not rows:
+            return
+        with self._transaction() as database:
+            database.executemany(
+                "INSERT INTO events (event_id, visit_id, seq, camera, event_type, person, decided_at,"
+                " captured_monotonic, payload, stored_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (event_id) DO NOTHING",
+                rows,
+            )
+
+    def pending(self, limit: int, *, after: int = 0) -> list[Pending]:
+        """The next events that are not acknowledged, oldest first, from beyond the position `after`."""
+        rows = self._rows(
+            "SELECT position, event_id, event_type, camera, decided_at, captured_monotonic, payload FROM events"
+            " WHERE acknowledged_at IS NULL AND position > ? ORDER BY position LIMIT ?",
+            (after, limit),
+        )
+        return [
+            Pending(position, event_id, EventType(event_type), camera, decided_at, captured, payload)
+            for position, event_id, event_type, camera, decided_at, captured, payload in rows
+        ]
+
+    def acknowledge(self, event_ids: Iterable[str], now: float) -> None:
+        """Note that the broker has these events; unknown ids are ignored.
+
+        Args:
+            event_ids: From `Pending`.
+            now: UTC seconds.
+        """
+        rows = [(now, event_id) for event_id in event_ids]
+        if not rows:
+            return
+        with self._transaction() as database:
+            database.executemany(
+                "UPDATE events SET acknowledged_at = ? WHERE event_id = ? AND acknowledged_at IS NULL", rows
+            )
+
+    def count(self) -> int:
+        """How many events wait."""
+        return int(self._rows("SELECT count(*) FROM events WHERE acknowledged_at IS NULL")[0][0])
+
+    def oldest(self, now: float) -> float:
+        """Seconds since the oldest waiting event was decided; 0 where none waits."""
+        decided = self._rows("SELECT min(decided_at) FROM events WHERE acknowledged_at IS NULL")[0][0]
+        return 0.0 if decided is None else max(now - decided, 0.0)
+
+    def unfinished_visits(self) -> list[Event]:
+        """The last event of every visit that has events but no `ended`: visits a dead daemon left open."""
+        # Beside max(), SQLite takes the other columns from the row that has the maximum.
+        return self._events(
+            "SELECT payload, max(seq) FROM events GROUP BY visit_id"
+            " HAVING sum(event_type = 'ended') = 0 ORDER BY position"
+        )
+
+    def last_sightings(self) -> list[Event]:
+        """The newest event of every person in the history."""
+        return self._events(
+            "SELECT payload, max(decided_at) FROM events WHERE person IS NOT NULL GROUP BY person ORDER BY position"
+        )
+
+    def prune(self, before: float) -> int:
+        """Remove acknowledged events decided before this UTC time; returns how many went."""
+        with self._transaction() as database:
+            return database.execute(
+                "DELETE FROM events WHERE acknowledged_at IS NOT NULL AND decided_at < ?", (before,)
+            ).rowcount
+
+    def close(self) -> None:
+        """Close the database and let go of the lock."""
+        self._database.close()
+        os.close(self._lock)
+
+    def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[tuple]:  # type: ignore[type-arg]
+        with reported(self._path):
+            return self._database.execute(query, values).fetchall()
+
+    def _events(self, query: str) -> list[Event]:
+        events = []
+        for payload, _ in self._rows(query):
+            try:
+                events.append(restored(payload))
+            except ValueError as error:
+                log.warning("%s: a stored event cannot be read: %s", self._path, error)
+        return events
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with reported(self._path):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+                self._database.execute("COMMIT")
+            finally:
+                # SQLite itself may have rolled back already, as on a full disk.
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+
+
+def visits_of(path: Path, person: str) -> list[str]:
+    """Ids of the visits of a person, read while a daemon may be using the database.
+
+    Args:
+        path: The database file; where it is missing there are no visits.
+        person: The name as in events.
+
+    Raises:
+        StateError: The database cannot be read.
+    """
+    if not path.exists():
+        return []
+    with reported(path), closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
+        found = database.execute("SELECT DISTINCT visit_id FROM events WHERE person = ?", (person,))
+        return [visit_id for (visit_id,) in found]

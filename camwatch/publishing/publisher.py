@@ -1,0 +1,254 @@
+"""The owner's side of MQTT: events from the outbox, retained values, commands.
+
+The owner's thread calls `pump`: it alone touches the outbox and decides what is sent and when. The network thread only
+leaves records and calls `wake`.
+"""
+
+import logging
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from camwatch.errors import StateError
+from camwatch.publishing.broker import OFFLINE, ONLINE, Broker
+from camwatch.publishing.delivery import Acknowledged, Delivery, Outgoing
+from camwatch.publishing.mqtt import Answer, Command, Down, Link, Network, Record, StatusContradicted, Up
+from camwatch.publishing.outbox import Outbox
+from camwatch.publishing.reconnect import REFUSED
+from camwatch.publishing.retained import Retained
+from camwatch.publishing.topics import Topics
+
+log = logging.getLogger(__name__)
+
+_COMMANDS = 100
+
+
+class MqttPublisher:
+    """Delivers to one broker; used from one thread.
+
+    Args:
+        broker: Where to connect.
+        topics: Names of the topics.
+        outbox: Where events wait; only `pump` and `stop` touch it.
+        max_live_age: Seconds since the decision beyond which an event is sent as late.
+        wake: Called from the network thread when `pump` has something to do; must not block.
+        subscriptions: Topic filters of commands.
+        protocol: 5 or 4 (that is 3.1.1) to insist on one; None tries 5, then 3.1.1.
+
+    Raises:
+        InputError: A certificate file cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        broker: Broker,
+        topics: Topics,
+        outbox: Outbox,
+        max_live_age: float,
+        wake: Callable[[], None],
+        subscriptions: Sequence[str] = (),
+        protocol: int | None = None,
+    ) -> None:
+        """Prepare; nothing is sent before `start`."""
+        if broker.tls is not None:
+            broker.tls.context()
+        self._broker = broker
+        self._topics = topics
+        self._delivery = Delivery(outbox, topics=topics, max_live_age=max_live_age)
+        self._retained = Retained()
+        self._retained.set(topics.status, ONLINE)
+        self._records: queue.SimpleQueue[Record] = queue.SimpleQueue()
+        self._commands: queue.Queue[Command] = queue.Queue(_COMMANDS)
+        self._link: Link | None = None
+        self._events: dict[int, tuple[Outgoing, float]] = {}
+        self._values: dict[int, str] = {}
+        self._paused_until: float | None = None
+        self._stopping = False
+        self._flooded = False
+        self._refused_topics: set[str] = set()
+        self._wake = wake
+        self._stirred = threading.Event()
+        self._network = Network(
+            broker,
+            client_id=f"{topics.root.replace('/', '-')}-{secrets.token_hex(4)}",
+            status=topics.status,
+            subscriptions=subscriptions,
+            protocol=protocol,
+            give_up_after=max_live_age,
+            post=self._post,
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether there was a connection when `pump` last looked."""
+        return self._link is not None
+
+    @property
+    def problem(self) -> str | None:
+        """Why there is no connection, in a few words; None while there is one and during the first attempt."""
+        return self._network.problem
+
+    def start(self) -> None:
+        """Begin to connect, in the background."""
+        self._network.start()
+
+    def retain(self, topic: str, payload: bytes | None) -> None:
+        """Give a retained topic its value, sent by the next `pump` and again after every connect; None clears it."""
+        self._retained.set(topic, payload or b"")
+
+    def resend(self) -> None:
+        """Send all retained values again with the next calls of `pump`."""
+        self._retained.again()
+
+    def commands(self) -> list[Command]:
+        """Commands that arrived since the last call, oldest first."""
+        found = []
+        while not self._commands.empty():
+            found.append(self._commands.get_nowait())
+        self._flooded = False
+        return found
+
+    def pump(self, now: float) -> list[Acknowledged]:
+        """Take in what the network thread left and send what there is to send; never waits for the network.
+
+        Args:
+            now: UTC seconds.
+
+        Returns:
+            The events that the broker has acknowledged since the last call.
+
+        Raises:
+            StateError: The outbox cannot be used.
+        """
+        self._stirred.clear()
+        acknowledged = []
+        while not self._records.empty():
+            answered = self._take(self._records.get_nowait())
+            if answered is not None:
+                acknowledged.append(answered)
+        self._delivery.record([answered.event_id for answered in acknowledged], now)
+        if self._link is not None:
+            self._send_values(self._link)
+            if not self._stopping:
+                self._send_events(self._link, now)
+        return acknowledged
+
+    def stop(self, timeout: float) -> list[Acknowledged]:
+        """Send what still can be sent, say `offline`, disconnect; takes at most about `timeout` seconds.
+
+        Returns:
+            The events acknowledged meanwhile; the others remain in the outbox.
+        """
+        deadline = time.monotonic() + timeout
+        acknowledged = self._flush(deadline - min(1.0, timeout / 2))
+        self._stopping = True
+        self._retained.set(self._topics.status, OFFLINE)
+        acknowledged += self._flush(deadline)
+        self._network.stop(self._link, max(deadline - time.monotonic(), 0.1))
+        return acknowledged
+
+    def _flush(self, deadline: float) -> list[Acknowledged]:
+        acknowledged: list[Acknowledged] = []
+        try:
+            acknowledged += self.pump(time.time())
+            while self._link is not None and not self._settled and (left := deadline - time.monotonic()) > 0:
+                self._stirred.wait(left)
+                acknowledged += self.pump(time.time())
+        except StateError as error:
+            log.error("events remain in the outbox: %s", error)
+        return acknowledged
+
+    @property
+    def _settled(self) -> bool:
+        if self._events or self._values or not self._retained.settled:
+            return False
+        return self._stopping or self._paused_until is not None or self._delivery.idle
+
+    def _post(self, record: Record) -> None:
+        """Called from the network thread."""
+        if not isinstance(record, Command):
+            # Bounded by itself: at most one answer for each message on its way, and few of the others.
+            self._records.put(record)
+        else:
+            try:
+                self._commands.put_nowait(record)
+            except queue.Full:
+                if not self._flooded:
+                    log.warning("too many commands at once; some are dropped, as one for %s", record.topic)
+                self._flooded = True
+        self._stirred.set()
+        self._wake()
+
+    def _take(self, record: Record) -> Acknowledged | None:
+        match record:
+            case Up(link):
+                self._reset(link)
+                self._retained.again()
+            case Down():
+                self._reset(None)
+            case Answer(link, mid, refusal, monotonic) if link is self._link:
+                return self._answered(mid, refusal, monotonic)
+            case StatusContradicted() if not self._stopping:
+                self._retained.again(self._topics.status)
+        return None
+
+    def _reset(self, link: Link | None) -> None:
+        self._link = link
+        self._events.clear()
+        self._values.clear()
+        self._paused_until = None
+        self._delivery.rewind()
+
+    def _answered(self, mid: int, refusal: str | None, monotonic: float) -> Acknowledged | None:
+        topic = self._values.pop(mid, None)
+        if topic is not None:
+            self._retained.acknowledged(topic)
+            self._note_refusal(topic, refusal)
+        if mid not in self._events:
+            return None
+        sent, sent_at = self._events.pop(mid)
+        self._note_refusal(sent.topic, refusal)
+        if refusal is not None:
+            self._paused_until = time.monotonic() + REFUSED
+            return None
+        event = sent.pending
+        return Acknowledged(
+            event_id=event.event_id,
+            event_type=event.event_type,
+            camera=event.camera,
+            late=sent.late,
+            decided_at=event.decided_at,
+            captured_monotonic=event.captured_monotonic,
+            sent_monotonic=sent_at,
+            acknowledged_monotonic=monotonic,
+        )
+
+    def _note_refusal(self, topic: str, refusal: str | None) -> None:
+        if refusal is None:
+            self._refused_topics.discard(topic)
+        elif topic not in self._refused_topics:
+            self._refused_topics.add(topic)
+            log.error("MQTT broker %s refuses messages to %s: %s", self._broker, topic, refusal)
+
+    def _send_values(self, link: Link) -> None:
+        share = max(link.window // 4, 1)
+        for topic, payload in self._retained.take(self._room(link, share - len(self._values))):
+            self._values[link.publish(topic, payload, retain=True)] = topic
+
+    def _send_events(self, link: Link, now: float) -> None:
+        if self._paused_until is not None:
+            # What was sent behind a refused event is awaited first, or it would be sent twice.
+            if self._events or time.monotonic() < self._paused_until:
+                return
+            self._paused_until = None
+            self._delivery.rewind()
+        share = max(link.window - link.window // 4, 1)
+        for outgoing in self._delivery.next(self._room(link, share - len(self._events)), now):
+            mid = link.publish(outgoing.topic, outgoing.payload, retain=False)
+            self._events[mid] = outgoing, time.monotonic()
+
+    def _room(self, link: Link, share: int) -> int:
+        return max(min(share, link.window - len(self._events) - len(self._values)), 0)

@@ -1,0 +1,106 @@
+"""Pictures of faces kept beside the events: one JPEG for each visit, bounded by count and by age."""
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from camwatch.errors import StateError
+from camwatch.records import Picture
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_JPEG_QUALITY = 90
+
+
+def jpeg(picture: Picture) -> bytes:
+    """A picture as JPEG.
+
+    Args:
+        picture: (height, width, 3) uint8, RGB.
+    """
+    # OpenCV's encoders take BGR.
+    blue_first = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".jpg", blue_first, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    if not done:
+        raise ValueError(f"a picture of shape {picture.shape} cannot be encoded")
+    return np.asarray(data).tobytes()
+
+
+class Snapshots:
+    """The folder of pictures: files `VISIT_ID.jpg`, mode 0600, the folder 0700.
+
+    Args:
+        folder: Made where it is missing.
+        keep: How many pictures remain at most.
+        max_age: Seconds after which a picture goes.
+
+    Raises:
+        StateError: The folder cannot be made.
+    """
+
+    def __init__(self, folder: Path, *, keep: int, max_age: float) -> None:
+        """Make the folder and clear away what a crash left half written."""
+        self._folder = folder
+        self._keep = keep
+        self._max_age = max_age
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for rest in folder.glob(".*.jpg.new"):
+                rest.unlink(missing_ok=True)
+        except OSError as error:
+            raise StateError(f"{folder}: cannot keep snapshots here: {error.strerror}") from error
+
+    def save(self, visit_id: str, chip: Picture, now: float) -> str:
+        """Write a visit's picture, replacing an earlier one of the same visit.
+
+        Args:
+            visit_id: Becomes the file name.
+            chip: (height, width, 3) uint8, RGB.
+            now: UTC seconds; the picture's age counts from here.
+
+        Returns:
+            The file name, as in the event's `snapshot`.
+
+        Raises:
+            StateError: The file cannot be written.
+            ValueError: The visit id cannot be a file name.
+        """
+        if not _NAME.fullmatch(visit_id):
+            raise ValueError(f"{visit_id!r} cannot be the name of a snapshot")
+        name = f"{visit_id}.jpg"
+        picture = jpeg(chip)
+        whole, part = self._folder / name, self._folder / f".{name}.new"
+        try:
+            part.unlink(missing_ok=True)
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(picture)
+            os.utime(part, (now, now))
+            part.replace(whole)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise StateError(f"{whole}: cannot write the snapshot: {error.strerror}") from error
+        return name
+
+    def prune(self, now: float) -> int:
+        """Remove pictures that are too old, then the oldest beyond the count; returns how many went."""
+        aged = []
+        for path in self._folder.glob("[!.]*.jpg"):
+            # Somebody may be forgotten at this moment, by another process.
+            with suppress(FileNotFoundError):
+                aged.append((path.stat().st_mtime, path))
+        aged.sort()
+        beyond = max(len(aged) - self._keep, 0)
+        gone = [path for index, (made, path) in enumerate(aged) if index < beyond or now - made > self._max_age]
+        for path in gone:
+            path.unlink(missing_ok=True)
+        return len(gone)
+
+    def erase(self, visit_ids: list[str]) -> int:
+        """Remove the pictures of these visits, as when a person is forgotten; returns how many there were."""
+        present = [path for visit in visit_ids if (path := self._folder / f"{visit}.jpg").exists()]
+        for path in present:
+            path.unlink(missing_ok=True)
+        return len(present)

@@ -1,0 +1,149 @@
+"""The folder of photos, watched: what changed is embedded by the inference process, then swapped in whole.
+
+Recognition goes on with the present gallery until the next one is complete. Polling works on every file system,
+network shares too, and costs one `stat` a photo.
+"""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from camwatch.errors import PhotoError
+from camwatch.identification.cache import read_cache, write_cache
+from camwatch.identification.faces import PhotoFile, scan, signature
+from camwatch.identification.gallery import Gallery
+from camwatch.identification.recognizer import Recognizer
+from camwatch.records import Enrolled
+from camwatch.service.messages import Message, enrolled_from
+
+log = logging.getLogger(__name__)
+
+POLL = 2.0
+ATTEMPTS = 2
+"""Times that a photo may be the one at which inference died before it is left out."""
+
+
+class GalleryLoader:
+    """Keeps a recognizer in step with a folder. One thread uses it; time is an argument.
+
+    Args:
+        faces: The folder of folders of photos.
+        false_alarm_rate: See `Recognizer`.
+        threshold: See `Recognizer`.
+
+    Attributes:
+        network: Id of the network that embeds, None until inference is ready.
+
+    Raises:
+        PhotoError: There is no such folder, or nobody in it.
+    """
+
+    def __init__(self, faces: Path, *, false_alarm_rate: float, threshold: float | None) -> None:
+        """Look at the folder once, so that a wrong path is said at the start."""
+        scan(faces)
+        self._faces = faces
+        self._rate, self._threshold = false_alarm_rate, threshold
+        self.network: str | None = None
+        self._known: dict[str, Enrolled] = {}
+        self._wanted: tuple[PhotoFile, ...] = ()
+        self._waiting: dict[str, PhotoFile] = {}
+        self._refused: set[str] = set()
+        self._deaths: dict[str, int] = {}
+        self._signature = ""
+        self._loading = False
+        self._next_poll = 0.0
+        self._complaint = ""
+
+    def begin(self, network: str) -> list[dict[str, str]]:
+        """Inference is ready, for the first time or again; what it is to embed.
+
+        Args:
+            network: Id of its network.
+        """
+        if network != self.network:
+            self.network = network
+            cached = read_cache(self._faces, network)
+            self._known = {
+                digest: Enrolled("", "", digest, photo.embeddings, photo.quality) for digest, photo in cached.items()
+            }
+            self._signature = ""
+        if self._loading:
+            return self._jobs()
+        return self._rescan()
+
+    def poll(self, now: float) -> list[dict[str, str]]:
+        """Look whether the folder changed, every few seconds; what is to be embedded then."""
+        if now < self._next_poll or self._loading:
+            return []
+        self._next_poll = now + POLL
+        return self._rescan()
+
+    def take(self, message: Message) -> None:
+        """An answer of inference: a photo `enrolled` or `refused`."""
+        digest = str(message.fields["asked"])
+        self._waiting.pop(digest, None)
+        if message.kind == "refused":
+            log.warning("photo left out: %s", message.fields["error"])
+            self._refused.add(digest)
+            return
+        enrolled = enrolled_from(message)
+        self._known[enrolled.sha256] = enrolled
+
+    def interrupted(self) -> None:
+        """Inference died. The photo it was at is tried once more, then left out."""
+        if not self._waiting:
+            return
+        digest, photo = next(iter(self._waiting.items()))
+        self._deaths[digest] = self._deaths.get(digest, 0) + 1
+        if self._deaths[digest] >= ATTEMPTS:
+            log.error("photo left out: %s: inference died over it %d times", photo.path, self._deaths[digest])
+            self._refused.add(digest)
+            del self._waiting[digest]
+
+    def finished(self) -> Recognizer | None:
+        """The recognizer for a gallery that has just become complete; None where nothing changed."""
+        if not self._loading or self._waiting or self.network is None:
+            return None
+        self._loading = False
+        enrolled = [
+            replace(known, person=photo.person, photo=str(photo.path.relative_to(self._faces)))
+            for photo in self._wanted
+            if (known := self._known.get(photo.sha256)) is not None
+        ]
+        self._known = {one.sha256: one for one in enrolled}
+        write_cache(self._faces, self.network, enrolled)
+        without = {photo.person for photo in self._wanted} - {one.person for one in enrolled}
+        if without:
+            log.warning("no usable photo of: %s", ", ".join(sorted(without)))
+        gallery = Gallery(enrolled, self.network)
+        return Recognizer(gallery, false_alarm_rate=self._rate, threshold=self._threshold)
+
+    def _rescan(self) -> list[dict[str, str]]:
+        mark = signature(self._faces)
+        if mark == self._signature:
+            return []
+        try:
+            found = scan(self._faces, allow_empty=True)
+        except PhotoError as error:
+            self._complain(f"{error}; the present gallery stays")
+            return []
+        self._complain("; ".join(found.problems))
+        self._signature = found.signature
+        self._wanted = found.photos
+        self._loading = True
+        self._waiting = {
+            photo.sha256: photo
+            for photo in found.photos
+            if photo.sha256 not in self._known and photo.sha256 not in self._refused
+        }
+        return self._jobs()
+
+    def _jobs(self) -> list[dict[str, str]]:
+        return [
+            {"person": photo.person, "path": str(photo.path), "asked": photo.sha256} for photo in self._waiting.values()
+        ]
+
+    def _complain(self, text: str) -> None:
+        if text and text != self._complaint:
+            log.warning("gallery: %s", text)
+        self._complaint = text

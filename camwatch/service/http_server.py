@@ -1,0 +1,87 @@
+"""`/metrics`, `/healthz` and `/readyz` over HTTP, in a thread; on loopback unless the configuration says otherwise."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from camwatch.errors import InputError
+from camwatch.service.health import Verdict
+
+log = logging.getLogger(__name__)
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = 10.0
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+        log.debug(format, *args)
+
+
+class HttpServer:
+    """Serves until `close`.
+
+    Args:
+        host: Address to bind to.
+        port: Port, 0 for any free one.
+        metrics: Answers `/metrics`.
+        health: Called for `/healthz`, from a thread of this server.
+        ready: Called for `/readyz`: None when ready, else why not.
+
+    Raises:
+        InputError: If the address cannot be bound.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        metrics: WSGIApplication,
+        health: Callable[[], Verdict],
+        ready: Callable[[], str | None],
+    ) -> None:
+        """Bind and begin to serve."""
+        self._metrics = metrics
+        self._health, self._ready = health, ready
+        try:
+            self._server = make_server(host, port, self._answer, server_class=_Server, handler_class=_Handler)
+        except (OSError, OverflowError) as error:
+            raise InputError(f"http: cannot listen on {host}:{port}: {error}; another host or port is needed") from None
+        self.port = int(self._server.server_port)
+        threading.Thread(target=self._server.serve_forever, args=(0.2,), name="http", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop serving and free the port."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _answer(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return _text(start, "405 Method Not Allowed", "only GET and HEAD are answered here\n")
+        path = environ.get("PATH_INFO", "")
+        if path == "/metrics":
+            return self._metrics(environ, start)
+        if path == "/healthz":
+            verdict = self._health()
+            lines = [*verdict.problems, *(f"note: {note}" for note in verdict.notes)]
+            status = "200 OK" if verdict.healthy else "503 Service Unavailable"
+            return _text(start, status, "\n".join(["ok" if verdict.healthy else "stuck", *lines]) + "\n")
+        if path == "/readyz":
+            reason = self._ready()
+            status = "200 OK" if reason is None else "503 Service Unavailable"
+            return _text(start, status, (reason or "ready") + "\n")
+        return _text(start, "404 Not Found", "here are /metrics, /healthz and /readyz\n")
+
+
+def _text(start: StartResponse, status: str, body: str) -> list[bytes]:
+    data = body.encode()
+    start(status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(data)))])
+    return [data]

@@ -1,0 +1,257 @@
+"""From decisions to the outside: snapshots, the outbox, retained states, figures. Owned by the main loop.
+
+Events go to disk before anything else learns of them. Where the disk refuses, they wait in memory and are tried again
+every second; nothing decided is thrown away.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from camwatch.errors import StateError
+from camwatch.identification.recognizer import Recognizer
+from camwatch.names import slug
+from camwatch.publishing.delivery import Acknowledged
+from camwatch.publishing.events import camera_state, closing, encode, payload, person_state
+from camwatch.publishing.outbox import Outbox
+from camwatch.publishing.publisher import MqttPublisher
+from camwatch.publishing.snapshots import Snapshots, jpeg
+from camwatch.publishing.topics import Topics
+from camwatch.records import CameraState, Event, EventType, Observation
+from camwatch.service.presence import Presence
+from camwatch.service.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+UNSAVED = 10_000
+"""Events kept in memory while the state disk refuses them; beyond it the oldest is dropped and counted in the log."""
+FPS_WINDOW = 10
+"""Seconds over which a camera's analysed frames a second are averaged."""
+PRUNE_EVERY = 3600.0
+
+
+@dataclass(slots=True)
+class _Rate:
+    """Frames analysed, as counted at the end of each of the last seconds."""
+
+    marks: deque[tuple[float, int]]
+    shown: float = 0.0
+
+    def update(self, now: float, analyzed: int) -> float:
+        """The rate now; a shown figure changes only when it is off by more than a tenth, to spare the broker."""
+        self.marks.append((now, analyzed))
+        (t0, n0), (t1, n1) = self.marks[0], self.marks[-1]
+        rate = (n1 - n0) / (t1 - t0) if t1 > t0 else 0.0
+        if abs(rate - self.shown) > max(0.1 * self.shown, 0.2):
+            self.shown = rate
+        return self.shown
+
+
+class Reporting:
+    """Tells subscribers, the disk and the figures what was decided."""
+
+    def __init__(
+        self,
+        *,
+        node: str,
+        topics: Topics,
+        publisher: MqttPublisher,
+        outbox: Outbox,
+        snapshots: Snapshots | None,
+        telemetry: Telemetry,
+        keep_days: float,
+    ) -> None:
+        """Keep the collaborators; `begin` starts."""
+        self._node = node
+        self._topics = topics
+        self._publisher = publisher
+        self._outbox = outbox
+        self._snapshots = snapshots
+        self._telemetry = telemetry
+        self._keep = keep_days * 86400.0
+        self._presence = Presence()
+        self._unsaved: deque[Event] = deque()
+        self._published: dict[str, bytes] = {}
+        self._rates: dict[str, _Rate] = {}
+        self._state_broken = False
+        self._next_prune = 0.0
+
+    def begin(self, cameras: Iterable[str], now: float) -> None:
+        """Say that cameras are not there yet, and end the visits that a dead daemon left open."""
+        for camera in cameras:
+            self._retain(self._topics.camera_availability(camera), b"offline")
+        left = self._outbox.unfinished_visits()
+        self.events([closing(last, event_id=f"{last.visit_id}-restart", now=now) for last in left], now)
+        if left:
+            log.info("ended %d visits that were open when the daemon last died", len(left))
+
+    def end(self, cameras: Iterable[str]) -> None:
+        """The last words about the cameras; the publisher says its own `offline`."""
+        for camera in cameras:
+            self._retain(self._topics.camera_availability(camera), b"offline")
+
+    def events(self, events: Sequence[Event], now: float) -> None:
+        """Store events for delivery, then show what they changed.
+
+        Args:
+            events: As decided, in order.
+            now: UTC seconds.
+        """
+        self._unsaved.extend(events)
+        self._save(now)
+        for event in events:
+            self._log(event)
+            with self._telemetry.locked() as t:
+                t.cameras[event.camera].events[event.event_type] += 1
+            if event.event_type is not EventType.ENDED and event.score is not None:
+                self._telemetry.score(event.event_type, event.score)
+            if self._snapshots is not None and event.chip is not None and event.event_type is not EventType.ENDED:
+                self._publisher.retain(self._topics.camera_image(event.camera), jpeg(event.chip))
+
+    def observed(self, observation: Observation, events: Sequence[Event], seconds: float) -> None:
+        """Count one observation; `seconds` is what deciding on it took."""
+        with self._telemetry.locked() as t:
+            t.stages["identify"].observe(seconds)
+            faces = t.cameras[observation.camera].faces
+            for face in observation.faces:
+                faces["embedded" if face.embedding is not None else "skipped"] += 1
+
+    def acknowledged(self, event: Acknowledged) -> None:
+        """The broker has an event."""
+        if event.latency is not None:
+            self._telemetry.latency(event.event_type, event.latency)
+        with self._telemetry.locked() as t:
+            t.stages["publish"].observe(event.acknowledged_monotonic - event.sent_monotonic)
+
+    def state_failed(self, error: StateError) -> None:
+        """The state database refused; said once until it works again."""
+        if not self._state_broken:
+            log.error("%s; events wait in memory until it works again", error)
+        self._state_broken = True
+
+    def camera_changed(self, camera: str, *, up: bool, reason: str | None) -> None:
+        """A camera began or ceased to deliver pictures; `reason` counts as a failed connection."""
+        with self._telemetry.locked() as t:
+            t.cameras[camera].up = up
+            if reason is not None:
+                t.cameras[camera].reconnects[reason] += 1
+        self._retain(self._topics.camera_availability(camera), b"online" if up else b"offline")
+
+    def camera_switched(self, camera: str, *, on: bool) -> None:
+        """The privacy switch as it stands."""
+        self._retain(self._topics.camera_enabled(camera), b"ON" if on else b"OFF")
+
+    def gallery_changed(self, recognizer: Recognizer) -> None:
+        """Other people are enrolled; the states of those who left are cleared."""
+        gallery = recognizer.gallery
+        with self._telemetry.locked() as t:
+            t.gallery_people, t.gallery_photos = len(gallery.people), gallery.photos
+            t.threshold = recognizer.threshold
+        for person in set(self._presence.people) - set(gallery.people):
+            topic = self._topics.person_state(slug(person))
+            self._published.pop(topic, None)
+            self._publisher.retain(topic, None)
+        self._presence.people = gallery.people
+
+    def every_second(
+        self, now: float, *, states: Sequence[tuple[CameraState, Mapping[str, float], int]], mqtt_connected: bool
+    ) -> None:
+        """Bring states and figures up to date.
+
+        Args:
+            now: UTC seconds.
+            states: For each camera its state, when each person was last seen there, and how many visits are open.
+            mqtt_connected: Whether the broker is there.
+        """
+        self._save(now)
+        cameras = []
+        for state, _, visits in states:
+            figures = self._telemetry.cameras[state.camera]
+            rate = self._rates.setdefault(state.camera, _Rate(deque(maxlen=FPS_WINDOW)))
+            shown = replace(state, analyzed_fps=rate.update(now, figures.ring.counts().analyzed))
+            cameras.append(shown)
+            self._retain(self._topics.camera_state(state.camera), camera_state(shown))
+            with self._telemetry.locked():
+                figures.visits_active = visits
+        seen = {(state.camera, person): at for state, times, _ in states for person, at in times.items()}
+        for person in self._presence.update(cameras, seen):
+            self._retain(self._topics.person_state(slug(person.person)), person_state(person))
+        self._figures(now, mqtt_connected)
+        self._prune(now)
+
+    def summary(self) -> str:
+        """One line of what this run did."""
+        with self._telemetry.locked() as t:
+            counts = [figures.ring.counts() for figures in t.cameras.values()]
+            analyzed, captured = sum(c.analyzed for c in counts), sum(c.captured for c in counts)
+            events = sum(sum(figures.events.values()) for figures in t.cameras.values())
+            latency = t.event_latency.get(EventType.RECOGNIZED)
+            p95 = latency.quantile(0.95) if latency is not None else None
+        tail = "" if p95 is None else f", frame to acknowledged name p95 <= {p95:g} s"
+        return f"{captured} frames captured, {analyzed} analysed, {events} events{tail}"
+
+    def _save(self, now: float) -> None:
+        while len(self._unsaved) > UNSAVED:
+            lost = self._unsaved.popleft()
+            log.error("event %s is lost: the state disk has refused it for too long", lost.event_id)
+        if not self._unsaved:
+            return
+        try:
+            ready = [(event, encode(self._payload(event, now))) for event in self._unsaved]
+            self._outbox.put(ready, now)
+        except StateError as error:
+            self.state_failed(error)
+            return
+        if self._state_broken:
+            log.info("the state database works again; %d events were waiting", len(self._unsaved))
+        self._state_broken = False
+        self._unsaved.clear()
+
+    def _payload(self, event: Event, now: float) -> dict[str, object]:
+        name = None
+        if self._snapshots is not None and event.chip is not None:
+            try:
+                name = self._snapshots.save(event.visit_id, event.chip, now)
+            except StateError as error:
+                self.state_failed(error)
+        return payload(event, node=self._node, late=False, snapshot=name)
+
+    def _retain(self, topic: str, value: bytes) -> None:
+        if self._published.get(topic) != value:
+            self._published[topic] = value
+            self._publisher.retain(topic, value)
+
+    def _figures(self, now: float, mqtt_connected: bool) -> None:
+        try:
+            waiting, oldest = self._outbox.count(), self._outbox.oldest(now)
+        except StateError as error:
+            self.state_failed(error)
+            return
+        with self._telemetry.locked() as t:
+            t.mqtt_connected = mqtt_connected
+            t.outbox_events, t.outbox_oldest = waiting + len(self._unsaved), oldest
+
+    def _prune(self, now: float) -> None:
+        if now < self._next_prune:
+            return
+        self._next_prune = now + PRUNE_EVERY
+        try:
+            self._outbox.prune(now - self._keep)
+            if self._snapshots is not None:
+                self._snapshots.prune(now)
+        except (StateError, OSError) as error:
+            log.error("old events and snapshots cannot be removed: %s", error)
+
+    def _log(self, event: Event) -> None:
+        who = event.person or "nobody known"
+        score = "" if event.score is None else f", similarity {event.score:.2f} of {event.threshold:.2f}"
+        match event.event_type:
+            case EventType.RECOGNIZED:
+                log.info("%s: this is %s%s (%d faces)", event.camera, who, score, event.faces_used)
+            case EventType.UNKNOWN:
+                log.info("%s: this is nobody we know%s (%d faces)", event.camera, score, event.faces_used)
+            case EventType.ENDED:
+                stay = event.last_seen - event.first_seen
+                why = f", never decided: {event.reason}" if event.reason else ""
+                log.info("%s: the visit of %s ended after %.0f s%s", event.camera, who, stay, why)

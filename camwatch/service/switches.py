@@ -1,0 +1,59 @@
+"""Which cameras are switched on: the configuration, then what somebody said over MQTT, remembered over restarts."""
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from camwatch.files import write_whole
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+
+
+class HasEnabled(Protocol):
+    """A camera's configuration, as far as its switch goes."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the camera is on where nobody said otherwise."""
+
+
+class Switches:
+    """The privacy switches. A camera that somebody switched off stays off, whatever restarts.
+
+    Args:
+        path: JSON file, `{"version": 1, "cameras": {"front_door": false}}`.
+        cameras: The configured cameras.
+    """
+
+    def __init__(self, path: Path, cameras: Mapping[str, HasEnabled]) -> None:
+        """Read what was said before; a damaged file is told of, and every camera in doubt stays off."""
+        self._path = path
+        self._on = {name: camera.enabled for name, camera in cameras.items()}
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            if stored["version"] != VERSION:
+                raise ValueError(f"version {stored['version']}, not {VERSION}")
+            said = {str(name): bool(on) for name, on in stored["cameras"].items()}
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.error("%s is damaged (%s): all cameras stay off until they are switched on again", path, error)
+            said = dict.fromkeys(self._on, False)
+        self._on.update({name: on for name, on in said.items() if name in self._on})
+
+    def is_on(self, camera: str) -> bool:
+        """Whether the camera is to be read."""
+        return self._on[camera]
+
+    def set(self, camera: str, on: bool) -> None:
+        """Remember a command; the file is written whole or not at all."""
+        self._on[camera] = on
+        text = json.dumps({"version": VERSION, "cameras": self._on}, indent=1, sort_keys=True)
+        try:
+            write_whole(self._path, text.encode() + b"\n")
+        except OSError as error:
+            log.error("%s: the switch of %s will not outlast a restart: %s", self._path, camera, error.strerror)

@@ -1,0 +1,252 @@
+"""Datasets of the offline commands: one folder of pictures per person, each picture about one face."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from camwatch.engine.alignment import chip, crop
+from camwatch.engine.photos import SEARCHED_SIDE, SMALLEST_FACE, read_photo
+from camwatch.errors import InputError, PhotoError
+from camwatch.identification.faces import PhotoFile, scan
+from camwatch.records import Box, Detection, Embedding, Picture
+
+CHIP_SIDE = 160
+"""Edge of the crops that the embedding network takes, pixels."""
+_BATCH = 16
+_BATCH_PIXELS = 24_000_000
+
+
+class FaceNetworks(Protocol):
+    """The part of `FaceAnalyzer` that is used on datasets."""
+
+    network: str
+
+    def detect(self, pictures: Sequence[Picture], min_face: int) -> list[list[Detection]]:
+        """Faces of each picture."""
+
+    def embed(self, chips: NDArray[np.uint8] | Sequence[Picture]) -> NDArray[np.float32]:
+        """(n, 512) unit rows for n chips."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A class of a dataset: a name, and that person's pictures by path."""
+
+    name: str
+    photos: tuple[PhotoFile, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Portrait:
+    """A picture, (h, w, 3) uint8 RGB, and the box of the face that it is about."""
+
+    photo: PhotoFile
+    picture: Picture
+    box: Box
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedded:
+    """A picture's embedding: the mean of the face's and its mirror image's, (512,) float32, unit length."""
+
+    photo: PhotoFile
+    embedding: Embedding
+
+
+def read_dataset(folder: Path, note: Callable[[str], None]) -> list[Person]:
+    """The people of a dataset by name, their pictures by path.
+
+    Args:
+        folder: One folder of pictures per person; the folder's name is the person's, or what `person.json` in it says.
+        note: Told one line for everything that was left out.
+
+    Raises:
+        PhotoError: There is no such folder, or no picture in any folder in it.
+    """
+    found = scan(folder)
+    for problem in found.problems:
+        note(problem)
+    by_name: dict[str, list[PhotoFile]] = {}
+    for photo in found.photos:
+        by_name.setdefault(photo.person, []).append(photo)
+    return [Person(name, tuple(photos)) for name, photos in by_name.items()]
+
+
+def split_dataset(people: Sequence[Person], *, least: int, train: int) -> tuple[list[Person], list[Person]]:
+    """One part of each person's pictures to train on and the rest to test with, always the same ones.
+
+    Where davidsandberg/facenet shuffles with a fixed seed, the order of the paths decides here: it is the same on
+    every machine, and everybody can see which picture went where.
+
+    Args:
+        people: The dataset.
+        least: People with fewer pictures are left out.
+        train: So many pictures of each person are for training.
+
+    Returns:
+        The two parts, with the same people in both; a person with `train` pictures or fewer has none to test with.
+
+    Raises:
+        InputError: Nobody has enough pictures.
+    """
+    kept = [person for person in people if len(person.photos) >= least]
+    if not kept:
+        most = max((len(person.photos) for person in people), default=0)
+        raise InputError(f"--min-images-per-class {least}: nobody has so many pictures, the most are {most}")
+    return (
+        [Person(person.name, person.photos[:train]) for person in kept],
+        [Person(person.name, person.photos[train:]) for person in kept],
+    )
+
+
+def portraits(
+    analyzer: FaceNetworks, photos: Sequence[PhotoFile], note: Callable[[str, str], None]
+) -> Iterator[Portrait]:
+    """Find the face that each picture is about: large and near the middle counts.
+
+    Args:
+        analyzer: Finds faces.
+        photos: The pictures; they are read and searched some at a time, and come back in this order.
+        note: Told (path, reason) for each that is left out.
+    """
+    for batch in _batches(photos, note):
+        boxes = _search(analyzer, [picture for _, picture in batch])
+        for (photo, picture), box in zip(batch, boxes, strict=True):
+            if box is None:
+                note(str(photo.path), "no face found")
+            else:
+                yield Portrait(photo, picture, box)
+
+
+def embed_dataset(
+    analyzer: FaceNetworks,
+    photos: Sequence[PhotoFile],
+    *,
+    aligned: bool,
+    note: Callable[[str, str], None],
+    done: Callable[[int], None],
+) -> list[Embedded]:
+    """Embed the face of each picture.
+
+    Args:
+        analyzer: Finds and embeds.
+        photos: The pictures.
+        aligned: Whether they are crops already: then they are embedded whole.
+        note: Told (path, reason) for each that is left out.
+        done: Told how many pictures more have been worked on.
+    """
+    embedded: list[Embedded] = []
+    waiting: list[tuple[PhotoFile, Picture]] = []
+
+    def flush() -> None:
+        if waiting:
+            crops = np.stack([face for _, face in waiting])
+            both = analyzer.embed(np.concatenate([crops, crops[:, :, ::-1]])).astype(np.float64)
+            mean = both[: len(crops)] + both[len(crops) :]
+            rows = (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
+            embedded.extend(Embedded(photo, row) for (photo, _), row in zip(waiting, rows, strict=True))
+            waiting.clear()
+
+    found: Iterator[tuple[PhotoFile, Picture]]
+    if aligned:
+        found = ((photo, resized(picture, CHIP_SIDE)) for batch in _batches(photos, note) for photo, picture in batch)
+    else:
+        found = ((one.photo, chip(one.picture, one.box)) for one in portraits(analyzer, photos, note))
+    place = {photo.path: number for number, photo in enumerate(photos, 1)}
+    so_far = 0
+    for photo, face in found:
+        waiting.append((photo, face))
+        if len(waiting) == _BATCH:
+            flush()
+        done(place[photo.path] - so_far)
+        so_far = place[photo.path]
+    flush()
+    return embedded
+
+
+def resized(picture: Picture, side: int) -> Picture:
+    """A picture as a square of `side` pixels, averaged where it shrinks."""
+    if picture.shape[:2] == (side, side):
+        return picture
+    shrinks = min(picture.shape[:2]) > side
+    scaled = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return np.asarray(scaled, np.uint8)
+
+
+def main_face(boxes: Sequence[Box], width: int, height: int) -> Box:
+    """The face that a picture is about, where it shows several: by area, less twice the squared way to the middle.
+
+    Args:
+        boxes: At least one.
+        width: Of the picture, pixels.
+        height: Of the picture, pixels.
+    """
+
+    def weight(box: Box) -> float:
+        dx, dy = (box.x1 + box.x2 - width) / 2, (box.y1 + box.y2 - height) / 2
+        return box.width * box.height - 2 * (dx * dx + dy * dy)
+
+    return max(boxes, key=weight)
+
+
+def _batches(
+    photos: Sequence[PhotoFile], note: Callable[[str, str], None]
+) -> Iterator[list[tuple[PhotoFile, Picture]]]:
+    """Read pictures, as many at a time as memory allows without asking."""
+    batch: list[tuple[PhotoFile, Picture]] = []
+    pixels = 0
+    for photo in photos:
+        try:
+            picture = read_photo(photo.path)
+        except PhotoError as error:
+            note(str(photo.path), str(error).removeprefix(f"{photo.path}: "))
+            continue
+        batch.append((photo, picture))
+        pixels += picture.shape[0] * picture.shape[1]
+        if len(batch) == _BATCH or pixels >= _BATCH_PIXELS:
+            yield batch
+            batch, pixels = [], 0
+    if batch:
+        yield batch
+
+
+def _search(analyzer: FaceNetworks, pictures: Sequence[Picture]) -> list[Box | None]:
+    """The main face of each picture in its own pixels; where none is found, tight crops get a border to be found in."""
+    shrunk = [_shrunk(picture) for picture in pictures]
+    boxes: list[Box | None] = [None] * len(pictures)
+    for bordered in (False, True):
+        missing = [number for number, box in enumerate(boxes) if box is None]
+        searched = [_framed(shrunk[number]) if bordered else (shrunk[number], 0) for number in missing]
+        answers = analyzer.detect([picture for picture, _ in searched], SMALLEST_FACE)
+        for number, (_, edge), faces in zip(missing, searched, answers, strict=True):
+            full = pictures[number]
+            found = [_in_full(face.box, edge, shrunk[number], full) for face in faces]
+            found = [box for box in found if crop(full, box).size]  # not those that are all border
+            if found:
+                boxes[number] = main_face(found, full.shape[1], full.shape[0])
+    return boxes
+
+
+def _shrunk(picture: Picture) -> Picture:
+    height, width = picture.shape[:2]
+    scale = SEARCHED_SIDE / max(height, width)
+    if scale >= 1:
+        return picture
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _framed(picture: Picture) -> tuple[Picture, int]:
+    edge = max(40, max(picture.shape[:2]) // 4)
+    framed = cv2.copyMakeBorder(picture, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
+    return np.asarray(framed, np.uint8), edge
+
+
+def _in_full(box: Box, edge: int, searched: Picture, full: Picture) -> Box:
+    across, down = full.shape[1] / searched.shape[1], full.shape[0] / searched.shape[0]
+    return Box((box.x1 - edge) * across, (box.y1 - edge) * down, (box.x2 - edge) * across, (box.y2 - edge) * down)

@@ -1,0 +1,154 @@
+"""Runs the product's own classes over an evaluation kit and writes what they say, for the kit's scorer.
+
+    python -m tests.accuracy.kit KIT pred.json      then      python KIT/score_kit.py KIT pred.json
+
+A kit is a folder with `labels.json`: `lfw` (gallery, probes, unknown, cctv_probes, cctv_unknown), `photo_gallery` with
+`photos`, and `video_gallery` with `videos`; `score_kit.py` beside it says what `pred.json` holds. Stills are searched
+face by face; videos run at 5 analysed frames a second through sampling, analyzer and `Decider`, as in the daemon.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from camwatch.capture.file import FileSource
+from camwatch.capture.motion import MotionGate
+from camwatch.capture.sampling import FrameSampler
+from camwatch.capture.selection import select
+from camwatch.engine.analyzer import FaceAnalyzer
+from camwatch.engine.photos import enroll_photo, read_photo
+from camwatch.errors import PhotoError
+from camwatch.identification.gallery import Gallery
+from camwatch.identification.recognizer import Recognizer
+from camwatch.pipeline import CameraRules, Decider, observe
+from camwatch.records import Enrolled, Event, Frame, Observation
+
+FPS = 5.0
+MIN_FACE = 20
+"""Pixels, of a picture up to 1280 wide; larger ones are searched for faces larger by as much."""
+NAMED_FROM = 30.0
+"""Pixels of box height; the kit has faces that small, though the default of the product is 40."""
+_BATCH = 16
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the product said: `pred` as the scorer reads it, `events` by video, and what could not be enrolled."""
+
+    pred: dict[str, Any] = field(default_factory=lambda: {"images": {}, "videos": {}})
+    events: dict[str, list[Event]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def run(analyzer: FaceAnalyzer, kit: Path) -> Outcome:
+    """Enroll the kit's galleries, then search its stills and watch its videos."""
+    labels = json.loads((kit / "labels.json").read_text())
+    outcome = Outcome()
+    lfw_people = _enroll(analyzer, kit, labels["lfw"]["gallery"], outcome)
+    photo_people = _enroll(analyzer, kit, labels["photo_gallery"], outcome)
+    video_people = _enroll(analyzer, kit, labels["video_gallery"], outcome)
+    lfw = labels["lfw"]
+    probes = [one["file"] for part in ("probes", "unknown", "cctv_probes", "cctv_unknown") for one in lfw[part]]
+    _stills(analyzer, kit, probes, Recognizer(Gallery(lfw_people, analyzer.network)), outcome)
+    photos = [one["file"] for one in labels["photos"]]
+    _stills(analyzer, kit, photos, Recognizer(Gallery(photo_people, analyzer.network)), outcome)
+    watching = Recognizer(Gallery([*video_people, *lfw_people], analyzer.network))
+    for video in labels["videos"]:
+        events = outcome.events[video] = watch(list(observations(analyzer, kit / video)), watching)
+        outcome.pred["videos"][video] = visits(events)
+    return outcome
+
+
+def observations(analyzer: FaceAnalyzer, video: Path, *, fps: float = FPS) -> Iterator[Observation]:
+    """All due frames of a recording, observed; times are seconds from its start."""
+    source = FileSource(str(video), start_at=0.0)
+    try:
+        chosen = select(source, FrameSampler(fps), MotionGate(enabled=False))
+        frames = (
+            Frame("kit", seq, one.raw.captured_at, one.raw.monotonic, one.raw.pts, one.raw.rgb())
+            for seq, one in enumerate(chosen)
+            if one.outcome == "analyze"
+        )
+        while batch := list(islice(frames, _BATCH)):
+            yield from observe(analyzer, batch, min_face={"kit": MIN_FACE})
+    finally:
+        source.close()
+
+
+def watch(seen: Sequence[Observation], recognizer: Recognizer) -> list[Event]:
+    """The events of one recording, to its end."""
+    decider = Decider({"kit": CameraRules(min_face=NAMED_FROM)}, node="kit", recognizer=recognizer)
+    events = [event for observation in seen for event in decider.decide(observation)]
+    return events + (decider.flush("kit", seen[-1].captured_at) if seen else [])
+
+
+def visits(events: Sequence[Event]) -> list[dict[str, Any]]:
+    """One entry for each visit, as the scorer reads it."""
+    last = {event.visit_id: event for event in events}
+    return [
+        {"name": event.person, "from_s": event.first_seen, "to_s": event.last_seen, "score": event.score or 0.0}
+        for event in last.values()
+    ]
+
+
+def _enroll(
+    analyzer: FaceAnalyzer, kit: Path, people: Mapping[str, Sequence[str]], outcome: Outcome
+) -> list[Enrolled]:
+    enrolled = []
+    for person, files in people.items():
+        for file in files:
+            try:
+                enrolled.append(enroll_photo(analyzer, person, kit / file, strict=False))
+            except PhotoError as error:
+                outcome.problems.append(str(error))
+    return enrolled
+
+
+def _stills(
+    analyzer: FaceAnalyzer, kit: Path, files: Sequence[str], recognizer: Recognizer, outcome: Outcome
+) -> None:
+    waiting = iter(files)
+    while batch := list(islice(waiting, _BATCH)):
+        pictures = [read_photo(kit / file) for file in batch]
+        frames = [Frame(file, 0, 0.0, 0.0, None, picture) for file, picture in zip(batch, pictures, strict=True)]
+        least = {frame.camera: max(MIN_FACE, MIN_FACE * max(frame.picture.shape) // 1280) for frame in frames}
+        for observation in observe(analyzer, frames, min_face=least):
+            outcome.pred["images"][observation.camera] = _faces(observation, recognizer)
+
+
+def _faces(observation: Observation, recognizer: Recognizer) -> list[dict[str, Any]]:
+    said = []
+    for face in observation.faces:
+        box = face.detection.box
+        found = recognizer.identify(face.embedding) if face.embedding is not None else None
+        said.append(
+            {
+                "box": [box.x1, box.y1, box.width, box.height],
+                "name": found.person if found else None,
+                "score": found.best.score if found and found.best else 0.0,
+            }
+        )
+    return said
+
+
+def main(kit: str, target: str) -> None:
+    """Write `pred.json` for a kit and print the events of its videos."""
+    outcome = run(FaceAnalyzer(), Path(kit))
+    Path(target).write_text(json.dumps(outcome.pred))
+    for problem in outcome.problems:
+        print("not enrolled:", problem)
+    for video, events in outcome.events.items():
+        print(video)
+        for event in events:
+            score = "" if event.score is None else f"{event.score:.3f} of {event.threshold:.3f}"
+            span = f"{event.first_seen:.2f} to {event.last_seen:.2f}, decided {event.decided_at:.2f}"
+            faces = f"{event.faces_used}/{event.faces_seen} faces"
+            print(f"  {event.event_type:10} {event.visit_id[:6]} {event.person} {score} {faces} {span} {event.reason or ''}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

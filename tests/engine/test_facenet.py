@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from camwatch.engine import facenet
+from camwatch.engine.alignment import chip
+from camwatch.engine.analyzer import FaceAnalyzer
+from camwatch.engine.facenet import CHUNK, FaceEmbedder
+from camwatch.engine.photos import read_photo
+from camwatch.engine.weights import facenet_graph_path
+from camwatch.errors import WeightsError
+from tests.conftest import Footage
+
+pytestmark = pytest.mark.weights
+
+
+@pytest.fixture(scope="module")
+def chips(analyzer: FaceAnalyzer, footage: Footage) -> NDArray[np.uint8]:
+    """Real faces, and their mirror images."""
+    names = ("multi_face.jpg", "single_face.jpg", "0-f1-su-ph.jpg", "45-m7-di-ph.jpg")
+    pictures = [read_photo(footage.path(name)) for name in names]
+    found = [
+        chip(picture, face.box)
+        for picture, faces in zip(pictures, analyzer.detect(pictures, 40), strict=True)
+        for face in faces
+    ]
+    assert len(found) >= 8
+    return np.concatenate([found, np.array(found)[:, :, ::-1]])
+
+
+def original(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Embeddings by the packaged graph itself, which takes one face at a time."""
+    import tensorflow as tf
+
+    definition = tf.compat.v1.GraphDef.FromString(facenet_graph_path().read_bytes())
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
+        tf.graph_util.import_graph_def(definition, name="")
+        standardized = (chips.astype(np.float32) - 127.5) / 128
+        return np.concatenate([session.run("embeddings:0", {"input:0": each[None]}) for each in standardized])
+
+
+def test_embeddings_equal_the_original_graphs_on_real_faces(analyzer: FaceAnalyzer, chips: NDArray[np.uint8]) -> None:
+    expected = original(chips)
+
+    found = analyzer.embed(chips)
+
+    assert found.shape == (len(chips), 512)
+    assert found.dtype == np.float32
+    assert np.abs(found - expected).max() < 2e-6
+    assert (found * expected).sum(axis=1).min() > 1 - 2e-6
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+
+
+def test_an_embedding_does_not_depend_on_its_batch(analyzer: FaceAnalyzer, chips: NDArray[np.uint8]) -> None:
+    many = np.resize(chips, (CHUNK + 3, 160, 160, 3))
+
+    together = analyzer.embed(many)
+
+    assert together.shape == (CHUNK + 3, 512)
+    for index in (0, 1, CHUNK - 1, CHUNK, CHUNK + 2):
+        assert np.abs(analyzer.embed(many[index : index + 1])[0] - together[index]).max() < 2e-6
+    np.testing.assert_array_equal(analyzer.embed(list(many[:2])).shape, (2, 512))
+
+
+def test_batches_of_new_sizes_are_not_traced_again() -> None:
+    embedder = FaceEmbedder()
+
+    for count in (1, 2, 5):
+        embedder.embed(np.zeros((count, 160, 160, 3), np.uint8))
+
+    assert embedder._run.experimental_get_tracing_count() == 1
+
+
+def test_no_chips_give_no_rows(analyzer: FaceAnalyzer) -> None:
+    assert analyzer.embed([]).shape == (0, 512)
+    assert analyzer.embed(np.zeros((0, 160, 160, 3), np.uint8)).dtype == np.float32
+
+
+def test_chips_of_another_kind_are_refused(analyzer: FaceAnalyzer) -> None:
+    for wrong in (np.zeros((2, 160, 160, 3), np.float32), np.zeros((2, 112, 112, 3), np.uint8)):
+        with pytest.raises(ValueError, match=r"uint8 \(n, 160, 160, 3\) expected"):
+            analyzer.embed(wrong)
+
+
+def test_the_network_is_named_after_its_weights_files_hash(analyzer: FaceAnalyzer, tmp_path: Path) -> None:
+    content = facenet_graph_path().read_bytes()
+    (tmp_path / "same.pb").write_bytes(content)
+    (tmp_path / "other.pb").write_bytes(content + b"\x22\x00")  # one more, empty field: another file, the same graph
+
+    same, other = FaceEmbedder(tmp_path / "same.pb").network, FaceEmbedder(tmp_path / "other.pb").network
+
+    assert same == analyzer.network
+    assert same.endswith("60576ffa7c61")
+    assert other != same
+
+
+def test_a_packaged_file_that_was_altered_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    altered = tmp_path / "graph_final.pb"
+    altered.write_bytes(facenet_graph_path().read_bytes() + b"\x22\x00")
+    monkeypatch.setattr(facenet, "facenet_graph_path", lambda: altered)
+
+    with pytest.raises(WeightsError, match=r"graph_final\.pb: not the expected weights"):
+        FaceEmbedder()

@@ -1,0 +1,407 @@
+"""The server side of the RTSP test rig: files become cameras. Runs under the system's Python, which has PyGObject.
+
+Nothing is decoded or encoded: the compressed pictures of each file are read into memory once and sent in real
+time, with timestamps that go on rising from one round to the next. `rtsp_server.py` beside this file starts it and
+talks to it.
+
+Arguments: one JSON object,
+    {"mounts": {"/front": {"file": "/clips/a.mp4", "once": false}}, "auth": null | "basic" | "digest",
+     "user": "name:password", "transports": ["tcp", "udp"], "seed": 1}
+
+First line on stdout: {"ok": true, "port": N, "mounts": {...}}; or {"ok": false, "error": "..."} and exit status 1.
+Then one JSON object a line on stdin, one JSON object a line back on stdout; the end of stdin ends the server.
+Commands, all but `quit` with "mount":
+    stall            nothing more is sent, the connections stay open
+    freeze           the last key picture is sent again and again
+    corrupt  {"p"}   each picture is damaged with this probability
+    drop     {"p"}   each picture is left out with this probability
+    resume           ends all of these; after a stall the timestamps show the gap
+    switch   {"file"}  goes on with another file of the same codec: a resolution change in mid-stream
+    kick             closes the connections of this mount
+    down / up        the mount answers 404 and its connections are closed / it is back, from the start of the file
+    stats            only counts: pictures sent, clients connected
+"""
+
+import json
+import os
+import random
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstApp", "1.0")
+gi.require_version("GstRtsp", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstApp, GstRtsp, GstRtspServer  # noqa: E402, F401
+
+TICK_MS = 4
+"""How often the sender looks whether pictures are due."""
+ELEMENTS = ("parsebin", "appsrc", "appsink", "h264parse", "h265parse", "rtph264pay", "rtph265pay")
+CODECS = {"video/x-h264": "h264", "video/x-h265": "h265"}
+
+
+class RigError(Exception):
+    """The command or the arguments make no sense."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One compressed picture; times in nanoseconds from the start of the clip, `due` in sending order."""
+
+    data: bytes
+    pts: int
+    due: int
+    key: bool
+
+
+@dataclass(frozen=True)
+class Clip:
+    """All pictures of one file in sending order; `length` in nanoseconds."""
+
+    codec: str
+    units: "tuple[Unit, ...]"
+    length: int
+
+
+def read_clip(path: str) -> Clip:
+    """Take a file apart into H.264 or H.265 access units (byte stream)."""
+    pipeline = Gst.Pipeline.new(None)
+    source, parse = Gst.ElementFactory.make("filesrc"), Gst.ElementFactory.make("parsebin")
+    sink = Gst.ElementFactory.make("appsink")
+    source.set_property("location", path)
+    sink.set_property("sync", False)
+    for element in (source, parse, sink):
+        pipeline.add(element)
+    source.link(parse)
+    found: list[str] = []
+
+    def link(_parse: Any, pad: Any) -> None:
+        codec = CODECS.get(pad.query_caps(None).get_structure(0).get_name())
+        if codec is None or found:
+            return
+        found.append(codec)
+        shape = Gst.ElementFactory.make(codec + "parse")
+        shape.set_property("config-interval", -1)  # parameter sets before every key picture: late viewers can join
+        only = Gst.ElementFactory.make("capsfilter")
+        wanted = f"video/x-{codec},stream-format=byte-stream,alignment=au"
+        only.set_property("caps", Gst.Caps.from_string(wanted))
+        for element in (shape, only):
+            pipeline.add(element)
+            element.sync_state_with_parent()
+        shape.link(only)
+        only.link(sink)
+        pad.link(shape.get_static_pad("sink"))
+
+    parse.connect("pad-added", link)
+    pipeline.set_state(Gst.State.PLAYING)
+    bus, raw, rate = pipeline.get_bus(), [], 25.0
+    ends = Gst.MessageType.ERROR | Gst.MessageType.EOS
+    while True:
+        sample = sink.emit("try-pull-sample", 50 * Gst.MSECOND)
+        if sample is None:
+            if bus.pop_filtered(ends):
+                break
+            continue
+        buffer = sample.get_buffer()
+        known, top, bottom = sample.get_caps().get_structure(0).get_fraction("framerate")
+        rate = top / bottom if known and top and bottom else rate
+        key = not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT)
+        raw.append((buffer.extract_dup(0, buffer.get_size()), buffer.pts, key))
+    pipeline.set_state(Gst.State.NULL)
+    if not raw:
+        raise RigError(f"no H.264 or H.265 pictures in {path}")
+    return _timed(found[0], raw, round(Gst.SECOND / rate))
+
+
+def _timed(codec: str, raw: "list[tuple[bytes, int, bool]]", step: int) -> Clip:
+    none = Gst.CLOCK_TIME_NONE
+    stamped = all(pts != none for _, pts, _ in raw)  # a bare elementary stream has no times
+    first = min(pts for _, pts, _ in raw) if stamped else 0
+    show = [pts - first if stamped else index * step for index, (_, pts, _) in enumerate(raw)]
+    ordered = sorted(show)  # sent when the picture of this rank is shown: with B pictures decoding order differs
+    units = tuple(Unit(data, show[i], ordered[i], key) for i, (data, _, key) in enumerate(raw))
+    return Clip(codec, units, ordered[-1] + step)
+
+
+@dataclass
+class Mount:
+    """One camera: what it plays and what is wrong with it at the moment."""
+
+    path: str
+    clip: Clip
+    once: bool
+    dice: random.Random
+    factory: Any = None
+    stalled: bool = False
+    frozen: bool = False
+    corrupt: float = 0.0
+    drop: float = 0.0
+    sent: int = 0
+    clients: "set[Any]" = field(default_factory=set)
+
+    def well(self) -> None:
+        """End all faults."""
+        self.stalled = self.frozen = False
+        self.corrupt = self.drop = 0.0
+
+    def spoil(self, data: bytes) -> "bytes | None":
+        """The picture as the faults leave it, None where it is lost."""
+        if self.dice.random() < self.drop:
+            return None
+        if self.dice.random() < self.corrupt and len(data) > 64:
+            damaged = bytearray(data)
+            for _ in range(max(4, len(data) // 64)):  # the back three quarters: the headers stay readable
+                damaged[self.dice.randrange(len(data) // 4, len(data))] = self.dice.randrange(256)
+            return bytes(damaged)
+        return data
+
+
+class Play:
+    """One run of a mount's clip into one prepared media; lives while somebody watches."""
+
+    def __init__(self, mount: Mount, source: Any) -> None:
+        """Start at the first picture, now."""
+        self.mount, self.source, self.clip = mount, source, mount.clip
+        self.start, self.base, self.next, self.key, self.repeats = time.monotonic_ns(), 0, 0, 0, 0
+        self.stalled_at: int | None = None
+        self.over = False
+
+    def push_due(self, now: int) -> bool:
+        """Send what is due at this time of the monotonic clock (ns); False once the last picture is sent."""
+        if self.mount.stalled:
+            self.stalled_at = self.stalled_at or now
+            return True
+        if self.stalled_at is not None:
+            self.base += now - self.stalled_at
+            self.stalled_at = None
+        while not self.over:
+            if self.clip is not self.mount.clip:
+                self.base, self.clip, self.next = self._due() - self.start, self.mount.clip, 0
+            if self.next == len(self.clip.units):
+                if self.mount.once:
+                    self.over = True
+                    return False
+                self.base, self.next = self.base + self.clip.length, 0
+            if self._due() > now:
+                return True
+            unit = self.clip.units[self.next]
+            if self.mount.frozen:
+                self._freeze()
+            else:
+                self.key = self.next if unit.key else self.key
+                self.next += 1
+                self._push(unit.data, self.base + unit.pts)
+        return True
+
+    def _due(self) -> int:
+        """When the next picture is to be sent, or the round is over."""
+        left = self.next < len(self.clip.units)
+        return self.start + self.base + (self.clip.units[self.next].due if left else self.clip.length)
+
+    def _freeze(self) -> None:
+        """Send the last key picture in the place of the next one; the clip waits behind it, the timestamps go on."""
+        at, step = self._due(), self.clip.length // len(self.clip.units)
+        self._push(self.clip.units[self.key].data, at - self.start)
+        self.next = self.key + 1
+        self.base += at + step - self._due()
+
+    def _push(self, data: bytes, pts: int) -> None:
+        spoilt = self.mount.spoil(data)
+        if spoilt is None:
+            return
+        buffer = Gst.Buffer.new_wrapped(spoilt)
+        buffer.pts = pts
+        if self.source.emit("push-buffer", buffer) == Gst.FlowReturn.OK:
+            self.mount.sent += 1
+        else:
+            self.over = True
+
+
+class Server:
+    """All mounts behind one port of the loopback interface."""
+
+    def __init__(self, arguments: "dict[str, Any]") -> None:
+        """Read the files and listen."""
+        self.loop = GLib.MainLoop()
+        self.server = GstRtspServer.RTSPServer()
+        self.server.set_address("127.0.0.1")
+        self.server.set_service("0")
+        self.points = self.server.get_mount_points()
+        self.role = "viewer" if arguments.get("auth") else None
+        if self.role:
+            self._require(arguments["auth"], *arguments["user"].split(":", 1))
+        self.transports = GstRtsp.RTSPLowerTrans(0)
+        for name in arguments.get("transports") or ("tcp", "udp"):
+            self.transports |= getattr(GstRtsp.RTSPLowerTrans, name.upper())
+        self.mounts: dict[str, Mount] = {}
+        for path, about in arguments["mounts"].items():
+            dice = random.Random(f"{arguments.get('seed', 1)} {path}")
+            self.mounts[path] = Mount(path, read_clip(about["file"]), bool(about.get("once")), dice)
+            self._up(self.mounts[path])
+        self.plays: list[Play] = []
+        self.server.connect("client-connected", self._connected)
+        if not self.server.attach(None):
+            raise RigError("cannot listen on the loopback interface")
+        GLib.timeout_add(TICK_MS, self._tick)
+        pool = self.server.get_session_pool()
+        GLib.timeout_add_seconds(2, lambda: pool.cleanup() or True)  # forget viewers that vanished without a word
+        self._unread = b""
+        GLib.io_add_watch(0, GLib.PRIORITY_DEFAULT, GLib.IO_IN | GLib.IO_HUP, self._readable)
+
+    def _require(self, method: str, user: str, password: str) -> None:
+        guard, token = GstRtspServer.RTSPAuth(), GstRtspServer.RTSPToken()
+        token.set_string("media.factory.role", self.role)
+        if method == "digest":
+            guard.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+            guard.add_digest(user, password, token)
+        else:
+            guard.set_supported_methods(GstRtsp.RTSPAuthMethod.BASIC)
+            guard.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+        self.server.set_auth(guard)
+
+    def _up(self, mount: Mount) -> None:
+        codec = mount.clip.codec
+        factory = GstRtspServer.RTSPMediaFactory()
+        factory.set_launch(
+            "( appsrc name=source is-live=true format=time block=false max-bytes=0"
+            f" caps=video/x-{codec},stream-format=byte-stream,alignment=au"
+            f" ! rtp{codec}pay name=pay0 pt=96 )"
+        )
+        factory.set_shared(True)
+        factory.set_latency(0)
+        factory.set_protocols(self.transports)
+        if self.role:
+            allowed = GstRtspServer.RTSPPermissions()
+            for permission in ("media.factory.access", "media.factory.construct"):
+                allowed.add_permission_for_role(self.role, permission, True)
+            factory.set_permissions(allowed)
+        factory.connect("media-configure", self._configure, mount)
+        mount.factory = factory
+        self.points.add_factory(mount.path, factory)
+
+    def _down(self, mount: Mount) -> int:
+        if mount.factory is not None:
+            self.points.remove_factory(mount.path)
+            mount.factory = None
+        return self._kick(mount)
+
+    def _kick(self, mount: Mount) -> int:
+        clients = list(mount.clients)
+        for client in clients:
+            client.close()
+        return len(clients)
+
+    def _connected(self, _server: Any, client: Any) -> None:
+        def watches(_client: Any, context: Any) -> None:
+            path = context.uri.abspath
+            for mount in self.mounts.values():
+                if path == mount.path or path.startswith(mount.path + "/"):
+                    mount.clients.add(client)
+
+        def closed(_client: Any) -> None:
+            for mount in self.mounts.values():
+                mount.clients.discard(client)
+
+        client.connect("play-request", watches)
+        client.connect("closed", closed)
+
+    def _configure(self, _factory: Any, media: Any, mount: Mount) -> None:
+        play = Play(mount, media.get_element().get_child_by_name("source"))
+        media.connect("unprepared", lambda _media: GLib.idle_add(self._forget, play))
+        GLib.idle_add(self.plays.append, play)  # this is a thread of the server's pool
+
+    def _forget(self, play: Play) -> None:
+        if play in self.plays:
+            self.plays.remove(play)
+
+    def _tick(self) -> bool:
+        now = time.monotonic_ns()
+        for play in list(self.plays):
+            if not play.push_due(now):
+                play.source.emit("end-of-stream")
+                GLib.timeout_add(200, lambda mount=play.mount: self._down(mount) and False)  # after the last packets
+            if play.over:
+                self._forget(play)
+        return True
+
+    def _readable(self, _source: int, condition: int) -> bool:
+        chunk = os.read(0, 65536) if condition & GLib.IO_IN else b""
+        if not chunk:
+            self.loop.quit()  # whoever started us is gone
+            return False
+        *lines, self._unread = (self._unread + chunk).split(b"\n")
+        for line in lines:
+            try:
+                say(ok=True, **self.obey(json.loads(line)))
+            except (RigError, KeyError, ValueError) as error:
+                say(ok=False, error=f"{type(error).__name__}: {error}")
+        return True
+
+    def obey(self, order: "dict[str, Any]") -> "dict[str, Any]":
+        """Carry out one command and tell what came of it."""
+        what = order["cmd"]
+        if what == "quit":
+            self.loop.quit()
+            return {}
+        mount = self.mounts[order["mount"]]
+        told: dict[str, Any] = {}
+        if what == "stall":
+            mount.stalled = True
+        elif what == "freeze":
+            mount.frozen = True
+        elif what in ("corrupt", "drop"):
+            setattr(mount, what, float(order.get("p", 0.3)))
+        elif what == "resume":
+            mount.well()
+        elif what == "switch":
+            clip = read_clip(order["file"])
+            if clip.codec != mount.clip.codec:
+                raise RigError(f"{mount.path} sends {mount.clip.codec}, the other file is {clip.codec}")
+            mount.clip = clip
+        elif what == "kick":
+            told["kicked"] = self._kick(mount)
+        elif what == "down":
+            told["kicked"] = self._down(mount)
+        elif what == "up":
+            if mount.factory is None:
+                self._up(mount)
+        elif what != "stats":
+            raise RigError(f"no such command: {what}")
+        return {"cmd": what, "sent": mount.sent, "clients": len(mount.clients), **told}
+
+
+def say(**told: Any) -> None:
+    """One line of JSON to whoever started us."""
+    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Serve until told to stop."""
+    Gst.init(None)
+    missing = [name for name in ELEMENTS if Gst.ElementFactory.find(name) is None]
+    if missing:
+        say(ok=False, error=f"GStreamer elements are missing: {' '.join(missing)}")
+        return 1
+    if sys.argv[1:] == ["--check"]:
+        say(ok=True)
+        return 0
+    try:
+        server = Server(json.loads(sys.argv[1]))
+    except RigError as error:
+        say(ok=False, error=str(error))
+        return 1
+    clips = {
+        path: {"codec": mount.clip.codec, "pictures": len(mount.clip.units)} for path, mount in server.mounts.items()
+    }
+    say(ok=True, port=server.server.get_bound_port(), mounts=clips)
+    server.loop.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""No credential reaches the log, in no format."""
+
+import json
+import logging
+
+import pytest
+
+from camwatch.service import logs
+from camwatch.service.logs import mask
+
+
+@pytest.fixture
+def stderr(capsys):
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield lambda: capsys.readouterr().err
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("rtsp://user:pass@10.0.0.2:554/s", "rtsp://***@10.0.0.2:554/s"),
+        ("rtsps://admin:p@ss/w:rd@cam/s failed", "rtsps://***@cam/s failed"),
+        ("two: rtsp://a:b@x/1 rtsp://c:d@y/2", "two: rtsp://***@x/1 rtsp://***@y/2"),
+        ("rtsp://10.0.0.2/s", "rtsp://10.0.0.2/s"),
+        ("alice@example.com", "alice@example.com"),
+    ],
+)
+def test_credentials_in_urls_are_masked(text, masked):
+    assert mask(text) == masked
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_no_secret_in_message_arguments_or_traceback(stderr, log_format):
+    logs.set_up(log_format, process="main")
+    log = logging.getLogger("camwatch.test")
+    try:
+        raise OSError("rtsp://user:hunter2@cam/s: refused")
+    except OSError:
+        log.exception("cannot open %s", "rtsp://user:hunter2@cam/s")
+    text = stderr()
+    assert "hunter2" not in text
+    assert "rtsp://***@cam/s" in text
+    if log_format == "json":
+        line = json.loads(text)
+        assert (line["level"], line["process"], line["message"]) == ("error", "main", "cannot open rtsp://***@cam/s")
+        assert "refused" in line["exception"]
+
+
+def test_a_second_set_up_does_not_double_the_lines(stderr):
+    logs.set_up("text", process="main")
+    logs.set_up("text", process="main")
+    logging.getLogger("camwatch.test").info("once")
+    assert stderr().count("once") == 1

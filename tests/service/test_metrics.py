@@ -1,0 +1,134 @@
+"""The exposition as Prometheus' own parser reads it, and the HTTP answers."""
+
+import os
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from camwatch.errors import InputError
+from camwatch.service.health import Verdict
+from camwatch.service.histogram import FRAMES, Histogram
+from camwatch.service.http_server import HttpServer
+from camwatch.service.metrics import metrics_app
+from camwatch.service.ring import Counter, FrameRing, create_ring
+from camwatch.service.telemetry import Telemetry
+
+SLOT = 64 * 64 * 3
+
+
+class Served:
+    """A telemetry behind a real HTTP server."""
+
+    def __init__(self, ring: FrameRing) -> None:
+        self.telemetry = Telemetry({"front": ring})
+        self.verdict, self.reason = Verdict(), None
+        self.server = HttpServer(
+            "127.0.0.1",
+            0,
+            metrics=metrics_app(self.telemetry),
+            health=lambda: self.verdict,
+            ready=lambda: self.reason,
+        )
+
+    def get(self, path: str, method: str = "GET") -> tuple[int, str]:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.server.port}{path}", method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def samples(self) -> dict[tuple[str, ...], float]:
+        _, text = self.get("/metrics")
+        families = text_string_to_metric_families(text)
+        samples = [sample for family in families for sample in family.samples]
+        return {(s.name, *(f"{k}={v}" for k, v in sorted(s.labels.items()))): s.value for s in samples}
+
+
+@pytest.fixture
+def served():
+    fd = create_ring("front", slot_bytes=SLOT)
+    ring = FrameRing(fd, "front", slot_bytes=SLOT)
+    served = Served(ring)
+    yield served
+    served.server.close()
+    ring.close()
+    os.close(fd)
+
+
+def test_captured_frames_are_the_sum_of_outcomes_and_those_in_flight(served):
+    ring = served.telemetry.cameras["front"].ring
+    ring.add(Counter.IDLE, 2)
+    for _ in range(3):
+        ring.write(np.zeros((4, 4, 3), np.uint8), captured_at=0, monotonic=0, pts=None)
+    ring.take(1)
+    ring.add(Counter.ANALYZED)
+    got = served.samples()
+    outcomes = {k[2]: v for k, v in got.items() if k[0] == "camwatch_frames_total"}
+    assert outcomes == {
+        "outcome=analyzed": 1,
+        "outcome=idle": 2,
+        "outcome=dropped_busy": 1,
+        "outcome=dropped_stale": 0,
+        "outcome=decode_error": 0,
+    }
+    assert got[("camwatch_frames_captured_total", "camera=front")] == sum(outcomes.values()) + 1
+
+
+def test_every_metric_of_the_contract_is_there(served):
+    t = served.telemetry
+    t.latency("recognized", 0.4)
+    t.score("recognized", 0.8)
+    t.cameras["front"].reconnects["timeout"] += 1
+    t.cameras["front"].faces["used"] += 1
+    t.cameras["front"].events["ended"] += 1
+    names = {key[0] for key in served.samples()}
+    for name in (
+        "camwatch_camera_up", "camwatch_camera_reconnects_total", "camwatch_stage_seconds_bucket",
+        "camwatch_event_latency_seconds_sum", "camwatch_batch_frames_count", "camwatch_faces_total",
+        "camwatch_events_total", "camwatch_visits_active", "camwatch_identification_score_bucket",
+        "camwatch_gallery_people", "camwatch_gallery_photos", "camwatch_threshold", "camwatch_mqtt_connected",
+        "camwatch_outbox_events", "camwatch_outbox_oldest_seconds", "camwatch_process_restarts_total",
+        "camwatch_build_info",
+    ):  # fmt: skip
+        assert name in names
+
+
+def test_counters_go_on_over_the_death_of_a_child(served):
+    t = served.telemetry
+    life = Histogram()
+    life.observe(0.02)
+    t.child_stage("inference", "detect", life.to_list())
+    t.child_batches("inference", Histogram(FRAMES).to_list(), FRAMES)
+    t.end_life("inference")
+    t.child_stage("inference", "detect", life.to_list())
+    got = served.samples()
+    assert got[("camwatch_stage_seconds_count", "stage=detect")] == 2
+    assert got[("camwatch_stage_seconds_bucket", "le=0.01", "stage=detect")] == 0
+    assert got[("camwatch_stage_seconds_bucket", "le=0.025", "stage=detect")] == 2
+    assert got[("camwatch_process_restarts_total", "process=inference")] == 1
+
+
+def test_health_and_readiness_have_reasons(served):
+    assert served.get("/healthz") == (200, "ok\n")
+    served.verdict = Verdict(("front: frames have been waiting for 30 s",), ("garden: refused",))
+    assert served.get("/healthz") == (503, "stuck\nfront: frames have been waiting for 30 s\nnote: garden: refused\n")
+    assert served.get("/readyz") == (200, "ready\n")
+    served.reason = "the networks are loading"
+    assert served.get("/readyz") == (503, "the networks are loading\n")
+
+
+def test_other_requests_are_refused_clearly(served):
+    assert served.get("/admin")[0] == 404
+    assert served.get("/metrics", method="POST")[0] == 405
+    assert served.get("/../../etc/passwd")[0] == 404
+
+
+def test_a_taken_port_is_one_clear_line(served):
+    with pytest.raises(InputError, match=f"cannot listen on 127.0.0.1:{served.server.port}"):
+        HttpServer(
+            "127.0.0.1", served.server.port, metrics=metrics_app(served.telemetry), health=Verdict, ready=lambda: None
+        )

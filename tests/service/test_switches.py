@@ -1,0 +1,51 @@
+"""The privacy switches: remembered, and on the safe side when in doubt."""
+
+from dataclasses import dataclass
+
+from camwatch.service.switches import Switches
+
+
+@dataclass
+class Camera:
+    enabled: bool = True
+
+
+CAMERAS = {"front": Camera(), "garden": Camera(enabled=False)}
+
+
+def test_the_configuration_decides_where_nobody_said_otherwise(tmp_path):
+    switches = Switches(tmp_path / "switches.json", CAMERAS)
+    assert switches.is_on("front")
+    assert not switches.is_on("garden")
+
+
+def test_a_command_outlasts_a_restart(tmp_path):
+    path = tmp_path / "switches.json"
+    Switches(path, CAMERAS).set("front", False)
+    again = Switches(path, CAMERAS)
+    assert not again.is_on("front")
+    again.set("front", True)
+    assert Switches(path, CAMERAS).is_on("front")
+
+
+def test_cameras_come_and_go(tmp_path):
+    path = tmp_path / "switches.json"
+    Switches(path, CAMERAS).set("front", False)
+    switches = Switches(path, {"street": Camera(), "front": Camera()})
+    assert switches.is_on("street")
+    assert not switches.is_on("front")
+
+
+def test_a_damaged_file_keeps_every_camera_off_and_is_told_of(tmp_path, caplog):
+    path = tmp_path / "switches.json"
+    for damage in (b"{", b'{"version": 2, "cameras": {}}', b"[]", b'{"version": 1, "cameras": 5}', b"\xff\xfe"):
+        path.write_bytes(damage)
+        assert not Switches(path, CAMERAS).is_on("front")
+    assert caplog.text.count("is damaged") == 5
+
+
+def test_a_full_disk_is_told_of_and_the_switch_works_all_the_same(tmp_path, caplog):
+    switches = Switches(tmp_path / "missing" / "switches.json", CAMERAS)
+    switches.set("front", False)
+    assert not switches.is_on("front")
+    assert "will not outlast" in caplog.text

@@ -1,0 +1,1 @@
+"""The whole daemon with real servers around it: RTSP cameras, an MQTT broker, real faces."""

@@ -1,0 +1,198 @@
+"""The command line: words become calls, failures become one line and an exit status."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from camwatch import __version__, cli
+from camwatch.cli import main
+from camwatch.config.model import DEFAULT_FACES, DEFAULT_STATE
+from camwatch.errors import CamwatchError, ConfigError, PhotoError, SourceLost
+
+
+class Calls(list[tuple[tuple[Any, ...], dict[str, Any]]]):
+    """A stand-in for a command's function: notes its calls, then returns or raises the outcome."""
+
+    outcome: object = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.append((args, kwargs))
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        return self.outcome
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """All tools replaced by one stand-in."""
+    stand_in = Calls()
+    for name in ("align", "check", "classify", "demo", "enroll", "schema", "train", "watch"):
+        module = ModuleType(name)
+        vars(module)[name] = stand_in
+        monkeypatch.setitem(sys.modules, f"camwatch.tools.{name}", module)
+    vars(sys.modules["camwatch.tools.enroll"])["forget"] = stand_in
+    return stand_in
+
+
+SPLIT = {"aligned": False, "split": False, "min_images_per_class": 20, "train_images_per_class": 10}
+WATCH = {
+    "annotate": None,
+    "show": False,
+    "fps": 5.0,
+    "min_face": 40,
+    "threshold": None,
+    "false_alarm_rate": 0.01,
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "args", "kwargs"),
+    [
+        ("demo", (), {"serve": False}),
+        ("demo --serve", (), {"serve": True}),
+        ("check c.yml", (Path("c.yml"),), {"probe": False}),
+        ("check c.yml --probe", (Path("c.yml"),), {"probe": True}),
+        ("schema", (), {}),
+        ("align . out", (Path(), Path("out")), {"image_size": 160, "margin": 32}),
+        ("align . out --image-size 182 --margin 44", (Path(), Path("out")), {"image_size": 182, "margin": 44}),
+        ("train . -o m.npz", (Path(), Path("m.npz")), SPLIT),
+        (
+            "train . -o m.npz --aligned --split --min-images-per-class 40 --train-images-per-class 35",
+            (Path(), Path("m.npz")),
+            {"aligned": True, "split": True, "min_images_per_class": 40, "train_images_per_class": 35},
+        ),
+        ("classify . m.npz", (Path(), Path("m.npz")), SPLIT | {"json_output": False}),
+        ("classify . m.npz --json --split", (Path(), Path("m.npz")), SPLIT | {"json_output": True, "split": True}),
+        ("watch 0 --faces .", ("0", Path()), WATCH),
+        (
+            "watch a.mp4 --faces . --annotate o.mp4 --show --fps 2.5 --min-face 60 --threshold 0.7 "
+            "--false-alarm-rate 0.1",
+            ("a.mp4", Path()),
+            {
+                "annotate": Path("o.mp4"),
+                "show": True,
+                "fps": 2.5,
+                "min_face": 60,
+                "threshold": 0.7,
+                "false_alarm_rate": 0.1,
+            },
+        ),
+        ("enroll Zoë a.jpg b.jpg --faces f", ("Zoë", [Path("a.jpg"), Path("b.jpg")], Path("f")), {}),
+        ("forget Zoë --faces f --state s", ("Zoë", Path("f"), Path("s")), {}),
+        ("forget Zoë --faces f", ("Zoë", Path("f"), None), {}),
+    ],
+)
+def test_words_become_calls(calls: Calls, words: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    assert main(words.split()) == 0
+    ((called, named),) = calls
+    named = dict(named)
+    if words.startswith("watch"):
+        assert named.pop("out") is sys.stdout
+    assert (called, named) == (args, kwargs)
+
+
+def test_forget_looks_where_the_daemon_keeps_things(
+    calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (cli.DEFAULT_FACES, cli.DEFAULT_STATE) == (DEFAULT_FACES, DEFAULT_STATE)
+    monkeypatch.setattr(cli, "DEFAULT_STATE", tmp_path)
+    assert main(["forget", "Zoë"]) == 0
+    assert calls == [(("Zoë", DEFAULT_FACES, tmp_path), {})]
+
+
+def test_watch_takes_its_source_from_the_environment(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAMWATCH_SOURCE", "rtsp://u:hunter2@h/s")
+    assert main(["watch", "--faces", "."]) == 0
+    assert calls[0][0][0] == "rtsp://u:hunter2@h/s"
+
+
+def test_run_loads_the_configuration_and_hands_it_to_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon, started = ModuleType("app"), Calls()
+    vars(daemon)["run"] = started
+    monkeypatch.setitem(sys.modules, "camwatch.service.app", daemon)
+    file = tmp_path / "c.yml"
+    file.write_text("mqtt: {host: broker}\ncameras: {door: {source: 0}}\n")
+    assert main(["run", str(file), "--log-format", "json"]) == 0
+    ((config,), named) = started[0]
+    assert (config.mqtt.host, named) == ("broker", {"log_format": "json"})
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "err"),
+    [
+        (3, 3, ""),
+        (ConfigError("c.yml:1: a: b", "c.yml:2: c: d"), 2, "camwatch: c.yml:1: a: b\ncamwatch: c.yml:2: c: d\n"),
+        (PhotoError("a.jpg: no face"), 2, "camwatch: a.jpg: no face\n"),
+        (SourceLost("door: gone", "network"), 1, "camwatch: door: gone\n"),
+        (CamwatchError("the disk is full"), 1, "camwatch: the disk is full\n"),
+        (PermissionError(13, "Permission denied", "m.npz"), 1, "camwatch: m.npz: Permission denied\n"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_outcomes_become_a_line_and_a_status(
+    calls: Calls, capsys: pytest.CaptureFixture[str], outcome: object, status: int, err: str
+) -> None:
+    calls.outcome = outcome
+    assert main(["demo"]) == status
+    assert capsys.readouterr() == ("", err)
+
+
+@pytest.mark.parametrize("bug", [ZeroDivisionError(), OSError("no errno")])
+def test_a_bug_keeps_its_traceback(calls: Calls, bug: Exception) -> None:
+    calls.outcome = bug
+    with pytest.raises(type(bug)):
+        main(["demo"])
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("chekc c.yml", "No such command 'chekc'. Did you mean 'check'? (see camwatch --help)"),
+        ("run", "Missing argument 'CONFIG' (see camwatch run --help)"),
+        ("watch a.mp4", "Missing option '--faces' (see camwatch watch --help)"),
+        ("demo --server", "No such option: --server (Possible options: --serve) (see camwatch demo --help)"),
+        ("run c.yml --log-format xml", "Invalid value for '--log-format': 'xml' is not one of 'text', 'json'"),
+        ("watch a --faces . --fps 0", "Invalid value for '--fps'"),
+        ("watch a --faces . --threshold nan", "Invalid value for '--threshold'"),
+        ("watch a --faces . --min-face few", "Invalid value for '--min-face'"),
+        ("align nowhere out", "Invalid value for 'RAW'"),
+        ("enroll Zoë --faces f", "Missing argument 'PHOTO...'"),
+    ],
+)
+def test_wrong_words_are_one_line(calls: Calls, capsys: pytest.CaptureFixture[str], words: str, complaint: str) -> None:
+    assert main(words.split()) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n"), calls) == ("", 1, [])
+    assert err.startswith(f"camwatch: {complaint}")
+
+
+def test_a_missing_configuration_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "nowhere.yml"]) == 2
+    assert capsys.readouterr() == ("", "camwatch: nowhere.yml: no such file\n")
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"camwatch {__version__}\n"
+    assert main([]) == 0
+    assert capsys.readouterr().out.startswith("Usage: camwatch [OPTIONS] COMMAND")
+    for command in ("run", "check", "schema", "watch", "align", "train", "classify", "enroll", "forget", "demo"):
+        assert main([command, "--help"]) == 0
+        assert f"Usage: camwatch {command}" in capsys.readouterr().out
+
+
+def test_a_reader_that_has_enough_is_no_failure_to_report() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "camwatch", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 1
+    process.stderr.close()

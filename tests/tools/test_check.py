@@ -1,0 +1,147 @@
+"""`camwatch check` and `camwatch schema`: what is printed where, and what --probe asks."""
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from camwatch.capture import source as capture
+from camwatch.errors import ConfigError, DeliveryError, SourceRefused
+from camwatch.publishing import mqtt
+from camwatch.publishing.broker import Broker
+from camwatch.tools.check import check
+from camwatch.tools.schema import schema
+
+CONFIG = """
+mqtt: {host: 127.0.0.1, username: u, password: hunter2}
+recognition: {faces: faces}
+events: {state: state}
+cameras:
+  door: {source: "rtsp://u:hunter2@10.0.0.2/s", stall_timeout: 3s, transport: udp}
+  gate: {source: "rtsp://u:hunter2@10.0.0.3/s"}
+  film: {source: film.mp4}
+  shed: {source: 0, enabled: false}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "film.mp4").write_bytes(b"x")
+    file = tmp_path / "c.yml"
+    file.write_text(CONFIG)
+    return file
+
+
+def run(config: Path, *, probe: bool = False) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    return check(config, probe=probe, out=out, err=err), out.getvalue(), err.getvalue()
+
+
+def test_the_resolved_configuration_is_yaml_on_stdout(config: Path) -> None:
+    status, out, err = run(config)
+    assert (status, err) == (0, f"{config}: no problems, 4 cameras\n")
+    resolved = yaml.safe_load(out)
+    assert resolved["mqtt"]["password"] == "***"
+    assert resolved["cameras"]["door"]["source"] == "rtsp://***@10.0.0.2/s"
+    assert resolved["cameras"]["door"]["min_face"] == 40
+    assert resolved["events"]["visit_gap"] == "5s"
+    assert "hunter2" not in out + err
+
+
+def test_missing_files_are_told_and_nothing_is_printed(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (config.parent / "faces").rmdir()
+    (config.parent / "film.mp4").unlink()
+    with pytest.raises(ConfigError) as caught:
+        check(config, probe=True)
+    assert [
+        re.sub(r".*c\.yml", "", problem).partition(f" {config.parent}")[0] for problem in caught.value.problems
+    ] == [
+        ":3: recognition.faces: there is no folder",
+        ":8: cameras.film.source: there is no file",
+    ]
+    assert capsys.readouterr().out == ""
+
+
+class Pictures:
+    """A source that yields these frames or fails; notes whether it was closed."""
+
+    live = True
+
+    def __init__(self, outcome: object) -> None:
+        self.outcome = outcome
+        self.closed = False
+
+    def frames(self) -> Iterator[object]:
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        yield from self.outcome  # type: ignore[misc]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """What --probe asked for; the broker answers, one camera shows, one refuses, the recording is empty."""
+    asked: dict[str, object] = {}
+    sources = {
+        "rtsp://u:hunter2@10.0.0.2/s": Pictures([SimpleNamespace(width=1920, height=1080), None]),
+        "rtsp://u:hunter2@10.0.0.3/s": Pictures(SourceRefused("rtsp://***@10.0.0.3/s: wrong password", "unauthorized")),
+    }
+
+    def open_source(address: str, **options: object) -> Pictures:
+        source = sources.get(address, Pictures([]))
+        asked[address] = (options, source)
+        return source
+
+    def probe(broker: Broker, *, timeout: float) -> str:
+        asked["mqtt"] = broker
+        return "5"
+
+    monkeypatch.setattr(capture, "open_source", open_source)
+    monkeypatch.setattr(mqtt, "probe", probe)
+    return asked
+
+
+def test_probe_asks_the_broker_and_every_enabled_camera(config: Path, asked: dict[str, object]) -> None:
+    status, out, err = run(config, probe=True)
+    assert status == 1
+    assert [re.sub(r", after [0-9.]+ s$", "", line) for line in err.splitlines()[1:]] == [
+        "mqtt          ok      127.0.0.1:1883 speaks MQTT 5",
+        "cameras.door  ok      1920x1080",
+        "cameras.gate  FAILED  rtsp://***@10.0.0.3/s: wrong password",
+        f"cameras.film  FAILED  {config.parent}/film.mp4: ended before its first picture",
+    ]
+    assert asked["mqtt"] == Broker("127.0.0.1", 1883, "u", "hunter2", None)
+    options, source = asked["rtsp://u:hunter2@10.0.0.2/s"]  # type: ignore[misc]
+    assert options == {"transport": "udp", "timeout": 3.0}
+    assert source.closed
+    assert "0" not in asked
+    assert yaml.safe_load(out)["node"]
+
+
+def test_probe_tells_why_the_broker_does_not_answer(
+    config: Path, asked: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(broker: Broker, *, timeout: float) -> str:
+        raise DeliveryError(f"MQTT broker {broker} refuses us: Not authorized")
+
+    monkeypatch.setattr(mqtt, "probe", refuse)
+    status, _, err = run(config, probe=True)
+    assert status == 1
+    assert err.splitlines()[1] == "mqtt          FAILED  MQTT broker 127.0.0.1:1883 refuses us: Not authorized"
+
+
+def test_schema_is_json_with_the_keys_of_the_configuration() -> None:
+    out = io.StringIO()
+    assert schema(out=out) == 0
+    document = json.loads(out.getvalue())
+    assert document["title"] == "camwatch"
+    assert list(document["properties"]) == ["node", "mqtt", "recognition", "events", "engine", "http", "cameras"]
+    assert document["additionalProperties"] is False
