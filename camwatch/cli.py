@@ -77,7 +77,7 @@ def run(
     ] = "text",
 ) -> int:
     """Run the daemon until SIGTERM or Ctrl-C."""
-    from camwatch.config import load
+    from camwatch.config.model import load
 
     loaded = load(config)
     from camwatch.service.app import run as command

@@ -12,7 +12,6 @@ from camwatch.capture.clock import WallClock
 from camwatch.capture.decode import RawFrame, decode, failure, first_video
 from camwatch.errors import SourceError, SourceLost, SourceUnavailable
 
-
 _UNTIMED = frozenset({"mpjpeg", "mjpeg", "h264", "hevc"})
 """Formats without timestamps, for which FFmpeg makes some up from a rate of 25."""
 

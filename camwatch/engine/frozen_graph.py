@@ -179,13 +179,11 @@ class _Graph:
         raise self.error(f"not the {ROOT} expected: {name} has neither batch norm nor a bias")
 
     def _residual_scale(self, block: str) -> float:
-        """The constant that multiplies a block's projection; 1 where the graph has it folded already."""
+        """The constant that multiplies a block's projection."""
         node = self.nodes.get(f"{block}/mul")
-        if node is None:
-            return 1.0
-        for name in self._constants(node):
+        for name in self._constants(node) if node is not None else ():
             return float(self.array(name, ()))
-        raise self.error(f"not the {ROOT} expected: {block}/mul has no constant factor")
+        raise self.error(f"not the {ROOT} expected: {block} does not scale its residual by a constant")
 
     def _constants(self, node: Any) -> Iterator[str]:
         for name in map(self.source, node.input):

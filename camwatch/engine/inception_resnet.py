@@ -39,14 +39,12 @@ class Block:
     Attributes:
         project: Channels of the 1x1 projection that is added back to the input; None where the branches'
             concatenation is the output (a reduction block, which also has a max-pool branch, its last).
-        scale: Factor of the projection in the published network; folded into its weights here.
         relu: Whether the sum passes a ReLU.
     """
 
     name: str
     branches: tuple[tuple[Conv, ...], ...]
     project: int | None = None
-    scale: float = 1.0
     relu: bool = True
 
 
@@ -71,7 +69,6 @@ def _block35(name: str) -> Block:
             ),
         ),
         project=256,
-        scale=0.17,
     )
 
 
@@ -87,11 +84,10 @@ def _block17(name: str) -> Block:
             ),
         ),
         project=896,
-        scale=0.1,
     )
 
 
-def _block8(name: str, *, scale: float = 0.2, relu: bool = True) -> Block:
+def _block8(name: str, *, relu: bool = True) -> Block:
     return Block(
         name,
         (
@@ -103,7 +99,6 @@ def _block8(name: str, *, scale: float = 0.2, relu: bool = True) -> Block:
             ),
         ),
         project=1792,
-        scale=scale,
         relu=relu,
     )
 
@@ -147,7 +142,7 @@ BLOCKS = (
     *(_block17(f"Repeat_1/block17_{i}") for i in range(1, 11)),
     _REDUCE_B,
     *(_block8(f"Repeat_2/block8_{i}") for i in range(1, 6)),
-    _block8("Block8", scale=1.0, relu=False),
+    _block8("Block8", relu=False),
 )
 PROJECTION = "Conv2d_1x1"
 BOTTLENECK = "Bottleneck"
@@ -190,7 +185,7 @@ def layers() -> Iterator[Spec]:
 
 
 class InceptionResnetV1:
-    """The network with its weights in `tf.Variable`s (constants in the graph would be copied several times over).
+    """The network with its weights in `tf.Variable`s: constants in the graph would be copied several times over.
 
     Args:
         weights: A `Layer` for every name that `layers()` yields, folded.
@@ -198,34 +193,15 @@ class InceptionResnetV1:
 
     def __init__(self, weights: Mapping[str, Layer]) -> None:
         """Copy the arrays into variables on TensorFlow's default device."""
-        self._variables: dict[str, tuple[Any, Any]] = {}
-        for conv in STEM:
-            self._add(conv.name, weights[conv.name])
-        for block in BLOCKS:
-            entry = _entry(block)
-            if entry:
-                # The 1x1 convolutions that open the branches read the same input: one wide one is faster.
-                heads = [weights[f"{block.name}/{conv.name}"] for conv in entry]
-                wide = Layer(
-                    np.concatenate([head.weights for head in heads], axis=3),
-                    np.concatenate([head.bias for head in heads]),
-                )
-                self._add(block.name, wide)
-            for branch in block.branches:
-                for conv in branch:
-                    if conv not in entry:
-                        self._add(f"{block.name}/{conv.name}", weights[f"{block.name}/{conv.name}"])
-            if block.project is not None:
-                self._add(f"{block.name}/{PROJECTION}", weights[f"{block.name}/{PROJECTION}"])
-        self._add(BOTTLENECK, weights[BOTTLENECK])
-
-    def _add(self, name: str, layer: Layer) -> None:
         import tensorflow as tf
 
-        self._variables[name] = (
-            tf.Variable(layer.weights, trainable=False),
-            tf.Variable(layer.bias, trainable=False),
-        )
+        self._variables = {
+            spec.name: (
+                tf.Variable(weights[spec.name].weights, trainable=False),
+                tf.Variable(weights[spec.name].bias, trainable=False),
+            )
+            for spec in layers()
+        }
 
     def __call__(self, pixels: Any) -> Any:
         """Embed a batch.
@@ -258,28 +234,13 @@ class InceptionResnetV1:
     def _block(self, net: Any, block: Block) -> Any:
         import tensorflow as tf
 
-        entry = _entry(block)
-        opened: dict[str, Any] = {}
-        if entry:
-            wide = tf.nn.relu(self._conv(net, block.name, 1, "SAME"))
-            parts = tf.split(wide, [conv.channels for conv in entry], axis=3)
-            opened = {conv.name: part for conv, part in zip(entry, parts, strict=True)}
         outputs = []
         for branch in block.branches:
             out = net
             for conv in branch:
-                if conv.name in opened:
-                    out = opened[conv.name]
-                else:
-                    name = f"{block.name}/{conv.name}"
-                    out = tf.nn.relu(self._conv(out, name, conv.stride, conv.padding))
+                out = tf.nn.relu(self._conv(out, f"{block.name}/{conv.name}", conv.stride, conv.padding))
             outputs.append(out)
         if block.project is None:
             return tf.concat([*outputs, tf.nn.max_pool2d(net, 3, 2, "VALID")], axis=3)
         net = net + self._conv(tf.concat(outputs, axis=3), f"{block.name}/{PROJECTION}", 1, "SAME")
         return tf.nn.relu(net) if block.relu else net
-
-
-def _entry(block: Block) -> tuple[Conv, ...]:
-    """The branches' first convolutions that are 1x1 with stride 1, so can be computed as one."""
-    return tuple(b[0] for b in block.branches if (b[0].height, b[0].width, b[0].stride) == (1, 1, 1))

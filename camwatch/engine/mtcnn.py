@@ -11,6 +11,7 @@ https://arxiv.org/abs/1604.02878.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,6 +77,7 @@ class FaceDetector:
         self._rnet = networks.rnet(weights.rnet)
         self._onet = networks.onet(weights.onet)
         self._on_cpu = networks.on_cpu
+        self._plan = lru_cache(maxsize=16)(plan)
 
     def detect(self, pictures: Sequence[Picture], *, min_face: int | Sequence[int]) -> list[list[Detection]]:
         """Find the faces in each picture.
@@ -94,7 +96,7 @@ class FaceDetector:
         """
         found: list[list[Detection]] = [[] for _ in pictures]
         for (height, width, smallest), members in _groups(pictures, min_face).items():
-            layout = plan(width, height, smallest)
+            layout = self._plan(width, height, smallest)
             if not layout.levels:
                 continue
             for chunk in _chunks(len(members), max(1, _PASS_PIXELS // (width * height))):

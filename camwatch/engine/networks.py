@@ -12,7 +12,7 @@ Networks", 2016, https://arxiv.org/abs/1604.02878.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,8 @@ from numpy.typing import NDArray
 from camwatch.engine.runtime import load_tensorflow
 from camwatch.engine.weights import Arrays
 
-tf = load_tensorflow()  # before Keras, which must find its backend chosen
-
-if TYPE_CHECKING:
-    from keras import Input, Model, layers
-else:
-    keras = tf.keras
-    Input, Model, layers = keras.Input, keras.Model, keras.layers
+tf = load_tensorflow()
+from keras import Input, Model, layers  # noqa: E402  # only now is its backend chosen
 
 Floats = NDArray[np.float32]
 

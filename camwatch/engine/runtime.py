@@ -20,16 +20,15 @@ def load_tensorflow() -> Any:
     `TF_FORCE_GPU_ALLOW_GROWTH` and `KERAS_BACKEND` in the environment, each only where it is not set.
 
     Raises:
-        InputError: Keras was configured for another backend.
+        InputError: The environment asks Keras for another backend.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # else C++ writes warnings about GPUs that are not there
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # else it reserves all, or all of a limit, at once
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    import keras
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise InputError(f"KERAS_BACKEND is {backend!r} in the environment: camwatch needs 'tensorflow', or no value")
     import tensorflow
 
-    if keras.backend.backend() != "tensorflow":
-        raise InputError(f"KERAS_BACKEND is {keras.backend.backend()!r}: camwatch needs 'tensorflow'")
     return tensorflow
 
 

@@ -7,8 +7,6 @@ reported once and made anew.
 
 import json
 import logging
-import zipfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from camwatch.identification.arrays import read_arrays
 from camwatch.identification.atomic import write_file
 from camwatch.records import Enrolled, Quality
 
@@ -74,8 +73,8 @@ def _read(folder: Path) -> tuple[dict[str, CachedPhoto], str | None]:
     """The cached photos and their network; the network is None where there is no cache to be read."""
     path = folder / CACHE_FILE
     try:
-        with np.load(path, allow_pickle=False) as file:
-            index, rows = json.loads(str(file["index"])), file["embeddings"]
+        arrays = read_arrays(path)
+        index, rows = json.loads(str(arrays["index"])), arrays["embeddings"]
         if index["version"] != _VERSION:
             raise ValueError(f"version {index['version']}, not {_VERSION}")
         if rows.dtype != np.float32 or rows.ndim != 2 or not np.isfinite(rows).all():
@@ -89,7 +88,7 @@ def _read(folder: Path) -> tuple[dict[str, CachedPhoto], str | None]:
         return found, str(index["network"])
     except FileNotFoundError:
         return {}, None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         _log.warning("%s: ignored and made anew: %s", path, error)
         return {}, None
 

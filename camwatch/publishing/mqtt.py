@@ -35,12 +35,12 @@ log = logging.getLogger(__name__)
 
 KEEPALIVE = 15
 """Seconds of silence before a ping; a dead connection is noticed after at most twice that."""
-ANSWER_TIMEOUT = 5.0
-"""Seconds for the broker to accept or refuse a connection."""
 WINDOW = 20
 """Messages on their way at most; also what mosquitto and MQTT 5 brokers commonly allow."""
 LARGEST_COMMAND = 1024
 _V5, _V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
+PATIENCE = {_V5: 2.0, _V311: 5.0}
+"""Seconds for the broker to accept or refuse us; short for version 5, which some brokers meet with silence."""
 # MQTT 5, table 2-6. paho translates the return codes of 3.1.1 into these.
 _UNSUPPORTED_PROTOCOL = 0x84
 _INCURABLE = {0x85, 0x86, 0x87, 0x8A, 0x8C}
@@ -122,7 +122,7 @@ class Network:
         subscriptions: Topic filters of commands.
         protocol: 5 or 4 (that is 3.1.1) to insist on one; None tries 5, then 3.1.1.
         give_up_after: Seconds after which data that the other side has not confirmed is not to arrive any more.
-        post: Takes the records; called from the network thread, must not block.
+        post: Takes the records; called from the network thread, must neither block nor raise.
     """
 
     def __init__(
@@ -186,12 +186,13 @@ class Network:
             client = link.client = self._client(link)
             client.connect(self._broker.host, self._broker.port, keepalive=KEEPALIVE)
             link.reached = True
-            deadline = time.monotonic() + ANSWER_TIMEOUT
+            patience = PATIENCE[self._version]
+            deadline = time.monotonic() + patience
             while client.loop(0.5 if link.up_at is None else 1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 if link.up_at is None and self._stopping.is_set():
                     return
                 if not link.answered and time.monotonic() > deadline:
-                    link.end = f"no answer within {ANSWER_TIMEOUT:g} s"
+                    link.end = f"no answer within {patience:g} s"
                     return
         except InputError as error:
             # The certificate files were good at the start; a renewal may be half done.
@@ -219,7 +220,7 @@ class Network:
 
     def _report(self, link: Link) -> None:
         """One line for an outage, one more where a refusal is news."""
-        text = link.end or "the broker closed the connection"
+        text = link.end or ("the broker hung up" if link.up_at is None else "it broke off")
         if link.refused:
             if text != self.problem:
                 log.error("MQTT broker %s refuses us: %s; asking again about once a minute", self._broker, text)

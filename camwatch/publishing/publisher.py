@@ -33,7 +33,7 @@ class MqttPublisher:
         topics: Names of the topics.
         outbox: Where events wait; only `pump` and `stop` touch it.
         max_live_age: Seconds since the decision beyond which an event is sent as late.
-        wake: Called from the network thread when `pump` has something to do; must not block.
+        wake: Called from the network thread when `pump` has something to do; must neither block nor raise.
         subscriptions: Topic filters of commands.
         protocol: 5 or 4 (that is 3.1.1) to insist on one; None tries 5, then 3.1.1.
 

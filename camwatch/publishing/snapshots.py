@@ -9,10 +9,12 @@ import cv2
 import numpy as np
 
 from camwatch.errors import StateError
+from camwatch.files import write_whole
 from camwatch.records import Picture
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _JPEG_QUALITY = 90
+_ABANDONED = 3600.0
 
 
 def jpeg(picture: Picture) -> bytes:
@@ -42,14 +44,12 @@ class Snapshots:
     """
 
     def __init__(self, folder: Path, *, keep: int, max_age: float) -> None:
-        """Make the folder and clear away what a crash left half written."""
+        """Make the folder."""
         self._folder = folder
         self._keep = keep
         self._max_age = max_age
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for rest in folder.glob(".*.jpg.new"):
-                rest.unlink(missing_ok=True)
         except OSError as error:
             raise StateError(f"{folder}: cannot keep snapshots here: {error.strerror}") from error
 
@@ -71,30 +71,24 @@ class Snapshots:
         if not _NAME.fullmatch(visit_id):
             raise ValueError(f"{visit_id!r} cannot be the name of a snapshot")
         name = f"{visit_id}.jpg"
-        picture = jpeg(chip)
-        whole, part = self._folder / name, self._folder / f".{name}.new"
+        file = self._folder / name
         try:
-            part.unlink(missing_ok=True)
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(picture)
-            os.utime(part, (now, now))
-            part.replace(whole)
+            write_whole(file, jpeg(chip))
+            os.utime(file, (now, now))
         except OSError as error:
-            part.unlink(missing_ok=True)
-            raise StateError(f"{whole}: cannot write the snapshot: {error.strerror}") from error
+            raise StateError(f"{file}: cannot write the snapshot: {error.strerror}") from error
         return name
 
     def prune(self, now: float) -> int:
-        """Remove pictures that are too old, then the oldest beyond the count; returns how many went."""
-        aged = []
-        for path in self._folder.glob("[!.]*.jpg"):
-            # Somebody may be forgotten at this moment, by another process.
-            with suppress(FileNotFoundError):
-                aged.append((path.stat().st_mtime, path))
-        aged.sort()
+        """Remove pictures that are too old, then the oldest beyond the count; returns how many went.
+
+        What a crash left half written goes too, once it cannot be of a write that is still under way.
+        """
+        aged = self._aged("[!.]*.jpg")
         beyond = max(len(aged) - self._keep, 0)
         gone = [path for index, (made, path) in enumerate(aged) if index < beyond or now - made > self._max_age]
-        for path in gone:
+        parts = [path for made, path in self._aged(".*.jpg.*.new") if now - made > _ABANDONED]
+        for path in gone + parts:
             path.unlink(missing_ok=True)
         return len(gone)
 
@@ -104,3 +98,12 @@ class Snapshots:
         for path in present:
             path.unlink(missing_ok=True)
         return len(present)
+
+    def _aged(self, pattern: str) -> list[tuple[float, Path]]:
+        """Files with the times they were made, oldest first."""
+        aged = []
+        for path in self._folder.glob(pattern):
+            # Somebody may be forgotten at this moment, by another process.
+            with suppress(FileNotFoundError):
+                aged.append((path.stat().st_mtime, path))
+        return sorted(aged)

@@ -12,7 +12,7 @@ import time
 from contextlib import ExitStack
 from types import FrameType
 
-from camwatch.config import Camera, Config, verify
+from camwatch.config.model import Camera, Config, verify
 from camwatch.errors import CamwatchError, ConfigError, InputError, StateError
 from camwatch.pipeline import CameraRules, Decider
 from camwatch.publishing.outbox import Outbox
@@ -217,9 +217,8 @@ class Daemon:
         if self._gallery.network is not None:
             self._embed(self._gallery.poll(now))
             self._swap_gallery()
-        self._reporting.every_second(
-            time.time(), states=self._decider.states(), mqtt_connected=self._publisher.connected
-        )
+        self._reporting.states(time.time(), self._decider.states())
+        self._reporting.every_second(time.time(), mqtt_connected=self._publisher.connected)
 
     def _publish(self) -> None:
         try:
@@ -252,6 +251,7 @@ class Daemon:
     def _report(self, events: list[Event]) -> None:
         if events:
             self._reporting.events(events, time.time())
+            self._reporting.states(time.time(), self._decider.states())
 
     # -- the gallery
 

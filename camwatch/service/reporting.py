@@ -29,6 +29,8 @@ UNSAVED = 10_000
 FPS_WINDOW = 10
 """Seconds over which a camera's analysed frames a second are averaged."""
 PRUNE_EVERY = 3600.0
+REFRESH = 10.0
+"""Seconds after which a state is published again though only times and rates in it have changed."""
 
 
 @dataclass(slots=True)
@@ -37,14 +39,16 @@ class _Rate:
 
     marks: deque[tuple[float, int]]
     shown: float = 0.0
+    next_mark: float = 0.0
 
     def update(self, now: float, analyzed: int) -> float:
-        """The rate now; a shown figure changes only when it is off by more than a tenth, to spare the broker."""
+        """The rate now, from one mark a second."""
+        if self.marks and now < self.next_mark and now >= self.marks[-1][0]:
+            return self.shown
+        self.next_mark = now + 0.9
         self.marks.append((now, analyzed))
         (t0, n0), (t1, n1) = self.marks[0], self.marks[-1]
-        rate = (n1 - n0) / (t1 - t0) if t1 > t0 else 0.0
-        if abs(rate - self.shown) > max(0.1 * self.shown, 0.2):
-            self.shown = rate
+        self.shown = (n1 - n0) / (t1 - t0) if t1 > t0 else 0.0
         return self.shown
 
 
@@ -73,6 +77,7 @@ class Reporting:
         self._presence = Presence()
         self._unsaved: deque[Event] = deque()
         self._published: dict[str, bytes] = {}
+        self._told: dict[str, tuple[tuple[object, ...], float]] = {}
         self._rates: dict[str, _Rate] = {}
         self._state_broken = False
         self._next_prune = 0.0
@@ -81,6 +86,9 @@ class Reporting:
         """Say that cameras are not there yet, and end the visits that a dead daemon left open."""
         for camera in cameras:
             self._retain(self._topics.camera_availability(camera), b"offline")
+        for last in self._outbox.last_sightings():
+            if last.person is not None:
+                self._presence.remember(last.person, last.camera, last.last_seen)
         left = self._outbox.unfinished_visits()
         self.events([closing(last, event_id=f"{last.visit_id}-restart", now=now) for last in left], now)
         if left:
@@ -151,32 +159,38 @@ class Reporting:
         for person in set(self._presence.people) - set(gallery.people):
             topic = self._topics.person_state(slug(person))
             self._published.pop(topic, None)
+            self._told.pop(topic, None)
             self._publisher.retain(topic, None)
         self._presence.people = gallery.people
 
-    def every_second(
-        self, now: float, *, states: Sequence[tuple[CameraState, Mapping[str, float], int]], mqtt_connected: bool
-    ) -> None:
-        """Bring states and figures up to date.
+    def states(self, now: float, states: Sequence[tuple[CameraState, Mapping[str, float], int]]) -> None:
+        """Bring the states of cameras and people up to date.
+
+        What tells no more than that somebody is still there is published every ten seconds only, to spare the
+        broker and the histories behind it.
 
         Args:
             now: UTC seconds.
             states: For each camera its state, when each person was last seen there, and how many visits are open.
-            mqtt_connected: Whether the broker is there.
         """
-        self._save(now)
         cameras = []
         for state, _, visits in states:
             figures = self._telemetry.cameras[state.camera]
             rate = self._rates.setdefault(state.camera, _Rate(deque(maxlen=FPS_WINDOW)))
             shown = replace(state, analyzed_fps=rate.update(now, figures.ring.counts().analyzed))
             cameras.append(shown)
-            self._retain(self._topics.camera_state(state.camera), camera_state(shown))
+            news = (shown.present, shown.unknown_count, shown.last_person)
+            self._retain_state(self._topics.camera_state(state.camera), camera_state(shown), news, now)
             with self._telemetry.locked():
                 figures.visits_active = visits
         seen = {(state.camera, person): at for state, times, _ in states for person, at in times.items()}
         for person in self._presence.update(cameras, seen):
-            self._retain(self._topics.person_state(slug(person.person)), person_state(person))
+            topic = self._topics.person_state(slug(person.person))
+            self._retain_state(topic, person_state(person), (person.present, person.last_camera), now)
+
+    def every_second(self, now: float, *, mqtt_connected: bool) -> None:
+        """Try again what the disk refused, bring the figures up to date, forget what is old."""
+        self._save(now)
         self._figures(now, mqtt_connected)
         self._prune(now)
 
@@ -221,6 +235,12 @@ class Reporting:
         if self._published.get(topic) != value:
             self._published[topic] = value
             self._publisher.retain(topic, value)
+
+    def _retain_state(self, topic: str, value: bytes, news: tuple[object, ...], now: float) -> None:
+        before = self._told.get(topic)
+        if before is None or before[0] != news or now - before[1] >= REFRESH or now < before[1]:
+            self._told[topic] = (news, now)
+            self._retain(topic, value)
 
     def _figures(self, now: float, mqtt_connected: bool) -> None:
         try:

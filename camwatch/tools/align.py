@@ -58,7 +58,7 @@ def align(
     with Steps("aligning", len(photos), stream=notes) as steps:
 
         def skipped(path: str, reason: str) -> None:
-            steps.note(f"skipped {path}: {reason}")
+            steps.skipped(path, reason)
             steps.advance()
 
         for problem in problems + _strangers(raw):

@@ -46,13 +46,15 @@ def recorded(source: Source, fps: float, *, whole: bool) -> Iterator[Sequence[Ta
     Args:
         source: Is read as fast as batches are asked for.
         fps: See `sampled`.
-        whole: Whether the frames that are not due are wanted, too.
+        whole: Whether the frames that are not due are wanted, too. The very last one always comes, for its time.
 
     Raises:
         SourceError: From the source, after all frames before have been given.
     """
     batch: list[Taken] = []
     frames = pixels = due = 0
+    taken: Taken | None = None
+    error: SourceError | None = None
     try:
         for taken in sampled(source, fps):
             if whole or taken.due:
@@ -62,12 +64,12 @@ def recorded(source: Source, fps: float, *, whole: bool) -> Iterator[Sequence[Ta
             if due == BATCH or frames == _MOST_FRAMES or pixels >= _MOST_PIXELS:
                 yield batch
                 batch, frames, pixels, due = [], 0, 0, 0
-    except SourceError:
-        if batch:
-            yield batch
-        raise
-    if batch:
-        yield batch
+    except SourceError as raised:
+        error = raised
+    if frames and taken is not None:
+        yield batch if whole or taken.due else [*batch, taken]
+    if error is not None:
+        raise error
 
 
 class LiveFeed:

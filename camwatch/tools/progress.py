@@ -61,3 +61,7 @@ class Steps:
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
             print(line, file=self._stream, flush=True)
+
+    def skipped(self, path: str, reason: str) -> None:
+        """Note a file that was left out."""
+        self.note(f"skipped {path}: {reason}")

@@ -4,7 +4,7 @@ import json
 import sys
 from typing import Any, TextIO
 
-from camwatch.config import Config
+from camwatch.config.model import Config
 
 
 def schema(*, out: TextIO | None = None) -> int:

@@ -30,17 +30,14 @@ def trees() -> Iterator[tuple[str, ast.Module]]:
 
 def tracked() -> list[Path]:
     """Files of the project: what git knows or would add; without git, everything but hidden folders."""
-    asked = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if asked.returncode == 0:
-        files = [ROOT / name for name in asked.stdout.split("\0") if name]
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        asked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        hidden = {".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+        files = [file for file in ROOT.rglob("*") if not hidden & set(file.parts)]
     else:
-        files = [f for f in ROOT.rglob("*") if not {".venv", "__pycache__", ".mypy_cache"} & set(f.parts)]
+        files = [ROOT / name for name in asked.stdout.split("\0") if name]
     return [file for file in files if file.is_file() and not file.is_symlink()]
 
 

@@ -20,7 +20,7 @@ LIGHT = {
     "camwatch.errors": HEAVY,
     "camwatch.names": HEAVY,
     "camwatch.records": HEAVY - {"numpy"},
-    "camwatch.config": LEARNING | MQTT,
+    "camwatch.config.model": LEARNING | MQTT,
     "camwatch.pipeline": LEARNING | MQTT,
     "camwatch.capture.source": READER,
     "camwatch.capture.motion": READER | {"av"},

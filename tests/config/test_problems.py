@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from camwatch.config import load
+from camwatch.config.model import load
 from camwatch.errors import ConfigError
 
 MINIMAL = "mqtt:\n  host: broker\ncameras:\n  door:\n    source: rtsp://cam:hunter2@10.0.0.2:554/s\n"

@@ -1,14 +1,17 @@
 import doctest
 from collections.abc import Sequence
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 import camwatch.engine.analyzer
-from camwatch.engine.alignment import chip
+from camwatch.engine.alignment import chip, crop
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.engine.photos import enroll_photo, read_photo
+from camwatch.geometry import grow
 from camwatch.records import Box, Detection, Frame, Picture
 from tests.conftest import Footage
 
@@ -174,11 +177,19 @@ def test_real_faces_in_frames_of_different_sizes(analyzer: FaceAnalyzer, footage
 
 
 @pytest.mark.weights
-def test_a_person_is_enrolled_from_a_photo_and_from_a_tight_crop(
-    analyzer: FaceAnalyzer, footage: Footage, tmp_path: pytest.TempPathFactory
+def test_a_person_is_enrolled_from_a_photo_and_from_a_tight_crop_of_it(
+    analyzer: FaceAnalyzer, footage: Footage, tmp_path: Path
 ) -> None:
     path = footage.path("single_face.jpg")
-
     enrolled = enroll_photo(analyzer, "Ann", path, strict=True)
+    picture = read_photo(path)
+    [[face]] = analyzer.detect([picture], 40)
+    tight = crop(picture, grow(face.box, -0.2))
+    cv2.imwrite(str(tmp_path / "tight.png"), tight[..., ::-1])
+    assert analyzer.detect([np.ascontiguousarray(tight)], 40) == [[]], "this crop is not tight enough to be a test"
 
+    cropped = enroll_photo(analyzer, "Ann", tmp_path / "tight.png", strict=True)
+
+    assert enrolled.embeddings.shape == cropped.embeddings.shape == (2, 512)
     assert float(enrolled.embeddings[0] @ enrolled.embeddings[1]) > 0.8
+    assert float(enrolled.embeddings[0] @ cropped.embeddings[0]) > 0.6

@@ -48,8 +48,8 @@ def test_embeddings_equal_the_original_graphs_on_real_faces(analyzer: FaceAnalyz
 
     assert found.shape == (len(chips), 512)
     assert found.dtype == np.float32
-    assert np.abs(found - expected).max() < 2e-6
-    assert (found * expected).sum(axis=1).min() > 1 - 2e-6
+    assert np.abs(found - expected).max() < 1e-6
+    assert (found * expected).sum(axis=1).min() > 1 - 1e-6
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
 
 

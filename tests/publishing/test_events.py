@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import pytest
 
@@ -86,7 +87,7 @@ def test_a_similarity_that_could_not_be_computed_is_null() -> None:
     "changes",
     [{"quality": math.nan}, {"threshold": math.inf}, {"box": (0.0, 0.0, math.nan, 1.0)}, {"decided_at": math.nan}],
 )
-def test_other_numbers_must_be_finite(changes: dict[str, object]) -> None:
+def test_other_numbers_must_be_finite(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         payload(event(**changes), node="nvr1", late=False, snapshot=None)
 
@@ -124,7 +125,7 @@ def test_what_is_no_time_is_refused(seconds: float) -> None:
 @pytest.mark.parametrize(
     "changes", [{}, {"person": None, "event_type": EventType.UNKNOWN, "runner_up": None}, {"reason": "blurred"}]
 )
-def test_an_event_comes_back_from_its_payload(changes: dict[str, object]) -> None:
+def test_an_event_comes_back_from_its_payload(changes: dict[str, Any]) -> None:
     made = event(**changes)
     again = restored(encode(payload(made, node="nvr1", late=False, snapshot=None)))
     assert payload(again, node="nvr1", late=False, snapshot=None) == payload(

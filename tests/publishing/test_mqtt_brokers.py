@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paho.mqtt.enums import MQTTProtocolVersion
 
 from camwatch.errors import DeliveryError, InputError
 from camwatch.publishing import mqtt
@@ -49,9 +50,10 @@ def test_a_certificate_of_somebody_else_is_refused_and_said_once(
     other = Authority(tmp_path / "other", "somebody else").certificate
     for wrong in ({"ca_certs": other}, {"ca_certs": other, "insecure": True}, {}):
         with Owner(tmp_path, encrypted(own_certificate, **wrong)) as owner:
-            owner.pump_until(lambda owner=owner: owner.publisher.problem)
-            assert "certificate not accepted" in (owner.publisher.problem or "")
-            assert not owner.publisher.connected
+            publisher = owner.publisher
+            owner.pump_until(lambda told=publisher: told.problem)  # type: ignore[misc]
+            assert "certificate not accepted" in (publisher.problem or "")
+            assert not publisher.connected
     assert [record.levelname for record in caplog.records if "refuses us" in record.getMessage()] == ["ERROR"] * 3
 
 
@@ -143,7 +145,7 @@ def test_a_broker_that_knows_only_the_older_protocol(
     tmp_path: Path, protocol: int | None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # This one says nothing at all to a greeting in MQTT 5.
-    monkeypatch.setattr(mqtt, "ANSWER_TIMEOUT", 0.5)
+    monkeypatch.setitem(mqtt.PATIENCE, MQTTProtocolVersion.MQTTv5, 0.5)
     caplog.set_level(logging.INFO, "camwatch")
     with amqtt_broker() as port:
         broker = Broker("127.0.0.1", port)
@@ -181,6 +183,7 @@ class Impostor:
                 self._behave(connection, number)
 
     def close(self) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
 
 

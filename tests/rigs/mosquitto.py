@@ -26,6 +26,7 @@ from typing import Any, Self
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+APT_PACKAGES = ("mosquitto", "openssl")
 _SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
@@ -36,7 +37,7 @@ def _missing() -> str | None:
     lacking = [name for name in ("mosquitto", "mosquitto_passwd", "openssl") if not shutil.which(name, path=_SEARCH)]
     if not lacking:
         return None
-    return f"no {', '.join(lacking)} here; install with apt-get: mosquitto openssl"
+    return f"no {', '.join(lacking)} here; install with apt-get: {' '.join(APT_PACKAGES)}"
 
 
 MOSQUITTO_MISSING: str | None = _missing()

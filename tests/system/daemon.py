@@ -59,6 +59,10 @@ class Daemon:
         assert found, f"no child {words!r}"
         return found[0]
 
+    def count(self, words: str) -> int:
+        """How many children have these words on their command line."""
+        return sum(words in _words(p) for p in self.children())
+
     def has_child(self, words: str, *, but_not: int) -> bool:
         """Whether a child other than this one runs whose command line holds these words."""
         return any(words in _words(p) for p in self.children() if p.pid != but_not)

@@ -1,0 +1,69 @@
+"""`camwatch train`: fit a classifier to a dataset of faces."""
+
+import sys
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from camwatch.engine.analyzer import FaceAnalyzer
+from camwatch.errors import InputError
+from camwatch.identification.classifier import Classifier
+from camwatch.tools.dataset import FaceNetworks, embed_dataset, read_dataset, split_dataset
+from camwatch.tools.progress import Steps
+
+
+def train(
+    dataset: Path,
+    model: Path,
+    *,
+    aligned: bool,
+    split: bool,
+    min_images_per_class: int,
+    train_images_per_class: int,
+    analyzer: FaceNetworks | None = None,
+    results: TextIO | None = None,
+    notes: TextIO | None = None,
+) -> int:
+    """Embed the faces of a dataset, fit the classifier, and write it with its templates and threshold.
+
+    Args:
+        dataset: One folder of pictures per person.
+        model: The file to write.
+        aligned: The pictures are crops, as `align` makes them, and are used whole; else the main face is looked for.
+        split: Train on the first pictures of each person only, see `split_dataset`.
+        min_images_per_class: With `split`, people with fewer pictures are left out.
+        train_images_per_class: With `split`, how many pictures of each person are trained on.
+        analyzer: Finds and embeds faces; loaded here by default.
+        results: Where the numbers go; stdout by default.
+        notes: Where the rest goes; stderr by default.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        InputError: The dataset has no two people with a usable face, or the model cannot be written there.
+    """
+    results, notes = results or sys.stdout, notes or sys.stderr
+    if not model.parent.is_dir() or model.is_dir():
+        raise InputError(f"{model}: a model cannot be written there")
+    problems: list[str] = []
+    people = read_dataset(dataset, problems.append)
+    if split:
+        people, _ = split_dataset(people, least=min_images_per_class, train=train_images_per_class)
+    photos = [photo for person in people for photo in person.photos]
+    with Steps("embedding", len(photos), stream=notes) as steps:
+        for problem in problems:
+            steps.note(f"skipped {problem}")
+        analyzer = analyzer or FaceAnalyzer()
+        embedded = embed_dataset(analyzer, photos, aligned=aligned, note=steps.skipped, done=steps.advance)
+    labels = [one.photo.person for one in embedded]
+    for name in sorted({person.name for person in people} - set(labels)):
+        print(f"left out {name}: no picture with a face", file=notes)
+    embeddings = np.stack([one.embedding for one in embedded]) if embedded else np.zeros((0, 512), np.float32)
+    fitted = Classifier.fit(embeddings, labels, network=analyzer.network)
+    fitted.save(model)
+    print(f"Number of classes: {len(fitted.classes)}", file=results)
+    print(f"Number of images: {fitted.images}", file=results)
+    print(f"wrote {model}", file=notes)
+    return 0
