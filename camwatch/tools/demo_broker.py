@@ -86,7 +86,7 @@ class DemoBroker:
         client = MQTTClient(config={"auto_reconnect": False})
         try:
             await client.connect(f"mqtt://127.0.0.1:{self.port}/")
-            await client.subscribe([(self._topic, 1), (f"{self._topic}/#", 1)])
+            await client.subscribe([(f"{self._topic}/#", 1)])
             self._ready.set()
             while True:
                 message = await client.deliver_message()

@@ -147,7 +147,8 @@ def main(kit: str, target: str) -> None:
             score = "" if event.score is None else f"{event.score:.3f} of {event.threshold:.3f}"
             span = f"{event.first_seen:.2f} to {event.last_seen:.2f}, decided {event.decided_at:.2f}"
             faces = f"{event.faces_used}/{event.faces_seen} faces"
-            print(f"  {event.event_type:10} {event.visit_id[:6]} {event.person} {score} {faces} {span} {event.reason or ''}")
+            kind = f"{event.event_type:10} {event.visit_id[:6]}"
+            print(" ", kind, event.person, score, faces, span, event.reason or "")
 
 
 if __name__ == "__main__":

@@ -58,7 +58,13 @@ def frame(seconds: float, *faces: Face, camera: str = "door", seq: int = 0) -> O
 
 
 def stay(
-    who: Embedding | None, *, begin: float = 0.0, seconds: float = 2.0, fps: float = 5.0, cosine: float = 0.85, **more: float
+    who: Embedding | None,
+    *,
+    begin: float = 0.0,
+    seconds: float = 2.0,
+    fps: float = 5.0,
+    cosine: float = 0.85,
+    **more: float,
 ) -> list[Observation]:
     """One person alone before the camera; every face is `cosine` like `who`."""
     count = round(seconds * fps) + 1

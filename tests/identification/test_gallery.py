@@ -31,7 +31,7 @@ def test_search_orders_people_by_likeness() -> None:
 
 
 def test_the_order_of_photos_does_not_matter() -> None:
-    photos = enrolled(alice=person(1), bob=person(2)) + [Enrolled("alice", "x", "x", person(3)[None], GOOD)]
+    photos = [*enrolled(alice=person(1), bob=person(2)), Enrolled("alice", "x", "x", person(3)[None], GOOD)]
     one, other = Gallery(photos, "net"), Gallery(photos[::-1], "net")
     assert one.people == other.people and np.array_equal(one.templates, other.templates)
 

@@ -1,0 +1,55 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from camwatch.engine.runtime import configure_tensorflow, load_tensorflow
+from camwatch.errors import InputError
+
+pytestmark = pytest.mark.weights
+
+
+def fresh(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a new interpreter that has not seen TensorFlow."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "KERAS_", "CUDA_"))}
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=kept | environment
+    )
+
+
+def test_threads_are_set_before_tensorflow_computes() -> None:
+    done = fresh(
+        "import cv2\n"
+        "from camwatch.engine.runtime import configure_tensorflow, load_tensorflow\n"
+        "print(configure_tensorflow(threads=1, device='cpu'))\n"
+        "tf = load_tensorflow()\n"
+        "float(tf.constant(1.0) + 1.0)\n"
+        "print(tf.config.threading.get_intra_op_parallelism_threads(), cv2.getNumThreads())\n"
+        "print(configure_tensorflow(threads=1, device='cpu'))\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["cpu", "1", "1", "cpu"]
+    assert "oneDNN" not in done.stderr
+    assert "already running" not in done.stderr
+
+
+def test_settings_that_come_too_late_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    tf = load_tensorflow()
+    float(tf.constant(1.0) + 1.0)
+    used = tf.config.threading.get_inter_op_parallelism_threads()
+    assert configure_tensorflow(threads=7 if used != 7 else 8) in ("cpu", "gpu")
+    assert "already running" in caplog.text
+
+
+def test_a_gpu_that_is_not_there_is_refused() -> None:
+    if load_tensorflow().config.list_physical_devices("GPU"):
+        pytest.skip("TensorFlow sees a GPU here")
+    with pytest.raises(InputError, match="TensorFlow sees no GPU"):
+        configure_tensorflow(device="gpu")
+
+
+def test_another_keras_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    with pytest.raises(InputError, match="KERAS_BACKEND is 'jax'"):
+        load_tensorflow()

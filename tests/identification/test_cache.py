@@ -1,0 +1,85 @@
+import logging
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from camwatch.identification.cache import CACHE_FILE, erase_rows, read_cache, write_cache
+from camwatch.records import Enrolled, Quality
+from tests.identification.scene import GOOD, person
+
+PHOTOS = [
+    Enrolled("alice", "alice/1.jpg", "aa", np.stack([person(1), person(2)]), GOOD),
+    Enrolled("bob", "bob/1.jpg", "bb", person(3)[None], Quality(50.0, 33.5, 0.25, 0.5)),
+]
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    assert write_cache(tmp_path, "net", PHOTOS)
+    found = read_cache(tmp_path, "net")
+    assert set(found) == {"aa", "bb"}
+    assert np.array_equal(found["aa"].embeddings, PHOTOS[0].embeddings) and found["bb"].quality == PHOTOS[1].quality
+    assert stat.S_IMODE((tmp_path / CACHE_FILE).stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == [CACHE_FILE], "no temporary file is left"
+
+
+def test_another_network_knows_nothing(tmp_path: Path) -> None:
+    write_cache(tmp_path, "net", PHOTOS)
+    assert read_cache(tmp_path, "other") == {}
+    assert read_cache(tmp_path / "missing", "net") == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04"])
+def test_a_damaged_cache_is_ignored_and_told(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / CACHE_FILE).write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        assert read_cache(tmp_path, "net") == {}
+    assert CACHE_FILE in caplog.text
+    assert write_cache(tmp_path, "net", PHOTOS) and len(read_cache(tmp_path, "net")) == 2
+
+
+def test_every_flipped_byte_and_every_cut_is_harmless(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    short = [Enrolled("a", "a", "aa", np.eye(2, 4, dtype=np.float32), GOOD)]
+    write_cache(tmp_path, "net", short)
+    path = tmp_path / CACHE_FILE
+    whole = path.read_bytes()
+    damaged = [whole[:length] for length in range(0, len(whole), 7)]
+    damaged += [whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :] for at in range(0, len(whole), 3)]
+    for content in damaged:
+        path.write_bytes(content)
+        for one in read_cache(tmp_path, "net").values():
+            assert np.array_equal(one.embeddings, short[0].embeddings), "damage that matters is noticed"
+
+
+def test_pickled_objects_are_not_loaded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    np.savez(tmp_path / CACHE_FILE[:-4], index=np.array([object()], dtype=object), embeddings=np.zeros((0, 4)))
+    assert read_cache(tmp_path, "net") == {} and CACHE_FILE in caplog.text
+
+
+def test_an_index_that_points_beyond_its_rows_is_damage(tmp_path: Path) -> None:
+    write_cache(tmp_path, "net", PHOTOS)
+    with np.load(tmp_path / CACHE_FILE, allow_pickle=False) as file:
+        index, rows = file["index"], file["embeddings"]
+    np.savez(tmp_path / CACHE_FILE[:-4], index=index, embeddings=rows[:-1])
+    assert read_cache(tmp_path, "net") == {}
+
+
+def test_rows_are_erased(tmp_path: Path) -> None:
+    write_cache(tmp_path, "net", PHOTOS)
+    assert erase_rows(tmp_path, {"aa", "zz"}) == 1
+    assert set(read_cache(tmp_path, "net")) == {"bb"}
+    embedding = PHOTOS[0].embeddings.tobytes()
+    assert embedding[:64] not in (tmp_path / CACHE_FILE).read_bytes()
+    (tmp_path / CACHE_FILE).write_bytes(b"damaged")
+    assert erase_rows(tmp_path, {"bb"}) == 0 and not (tmp_path / CACHE_FILE).exists()
+
+
+def test_a_folder_that_cannot_be_written_costs_only_the_cache(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert not write_cache(tmp_path / "missing", "net", PHOTOS)
+    assert "not cached" in caplog.text

@@ -1,0 +1,181 @@
+import hashlib
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from camwatch.errors import PhotoError
+from camwatch.identification import faces
+from camwatch.identification.cache import CACHE_FILE, read_cache, write_cache
+from camwatch.records import Enrolled
+from tests.identification.scene import GOOD, person
+
+
+def put(path: Path, content: bytes = b"picture") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_scan_finds_photos_by_folder(tmp_path: Path) -> None:
+    put(tmp_path / "bob" / "1.JPG", b"b")
+    put(tmp_path / "alice" / "2.png", b"a2")
+    put(tmp_path / "alice" / "1.webp", b"a1")
+    found = faces.scan(tmp_path)
+    assert [(photo.person, photo.path.name) for photo in found.photos] == [
+        ("alice", "1.webp"),
+        ("alice", "2.png"),
+        ("bob", "1.JPG"),
+    ]
+    assert found.photos[0].sha256 == hashlib.sha256(b"a1").hexdigest()
+    assert found.people == ("alice", "bob") and found.problems == ()
+
+
+def test_what_is_hidden_or_no_picture_is_ignored_and_a_stray_photo_is_told(tmp_path: Path) -> None:
+    put(tmp_path / "alice" / "1.jpg")
+    for ignored in (".git/1.jpg", "alice/.hidden.jpg", "alice/notes.txt", "alice/deeper/2.jpg", ".x.jpg", "read.me"):
+        put(tmp_path / ignored)
+    put(tmp_path / "stray.jpg")
+    found = faces.scan(tmp_path)
+    assert [photo.path.name for photo in found.photos] == ["1.jpg"]
+    assert [line for line in found.problems if "stray.jpg" in line] == list(found.problems)
+
+
+def test_a_name_file_gives_the_name_and_a_damaged_one_is_told(tmp_path: Path) -> None:
+    put(tmp_path / "a" / "1.jpg")
+    put(tmp_path / "a" / "person.json", json.dumps({"version": 1, "name": "Åsa Öberg"}).encode())
+    put(tmp_path / "b" / "1.jpg")
+    put(tmp_path / "b" / "person.json", b"{")
+    put(tmp_path / "c" / "1.jpg")
+    put(tmp_path / "c" / "person.json", json.dumps({"version": 2, "name": "C"}).encode())
+    found = faces.scan(tmp_path)
+    assert found.people == ("b", "c", "Åsa Öberg")
+    assert len(found.problems) == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_photo_is_told_and_left_out(tmp_path: Path) -> None:
+    put(tmp_path / "alice" / "1.jpg")
+    put(tmp_path / "alice" / "2.jpg").chmod(0)
+    found = faces.scan(tmp_path)
+    assert len(found.photos) == 1 and "2.jpg" in found.problems[0]
+
+
+def test_a_link_to_nowhere_is_no_photo(tmp_path: Path) -> None:
+    put(tmp_path / "alice" / "1.jpg")
+    (tmp_path / "alice" / "2.jpg").symlink_to(tmp_path / "gone.jpg")
+    assert len(faces.scan(tmp_path).photos) == 1
+
+
+def test_no_folder_or_nobody_in_it_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(PhotoError, match="no such folder"):
+        faces.scan(tmp_path / "missing")
+    (tmp_path / "alice").mkdir()
+    with pytest.raises(PhotoError, match="nobody in it"):
+        faces.scan(tmp_path)
+    assert faces.scan(tmp_path, allow_empty=True).photos == ()
+
+
+def test_the_signature_changes_with_photos_and_names_only(tmp_path: Path) -> None:
+    assert faces.signature(tmp_path / "missing") == ""
+    marks = [faces.signature(tmp_path)]
+    photo = put(tmp_path / "alice" / "1.jpg")
+    marks.append(faces.signature(tmp_path))
+    os.utime(photo, ns=(1, 1))
+    marks.append(faces.signature(tmp_path))
+    put(tmp_path / "alice" / "person.json", b'{"version": 1, "name": "Alice"}')
+    marks.append(faces.signature(tmp_path))
+    photo.rename(tmp_path / "alice" / "2.jpg")
+    marks.append(faces.signature(tmp_path))
+    assert len(set(marks)) == len(marks) and "" not in marks
+    write_cache(tmp_path, "net", [])
+    put(tmp_path / "alice" / "notes.txt")
+    assert faces.signature(tmp_path) == marks[-1] == faces.scan(tmp_path).signature
+
+
+def test_a_stored_photo_is_found_under_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "faces"
+    path = faces.store_photo(folder, " Jürgen O'Neil ", b"jpeg", ".JPG")
+    assert path.parent == folder / "jurgen_o_neil" and path.suffix == ".jpg"
+    assert stat.S_IMODE(folder.stat().st_mode) == stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert faces.store_photo(folder, "Jürgen O'Neil", b"jpeg", ".jpg") == path, "the same photo is there once"
+    faces.store_photo(folder, "Jürgen O'Neil", b"other", ".jpg")
+    found = faces.scan(folder)
+    assert found.people == ("Jürgen O'Neil",) and len(found.photos) == 2
+
+
+def test_people_with_one_slug_get_two_folders(tmp_path: Path) -> None:
+    homes = {faces.store_photo(tmp_path, name, b"x", ".jpg").parent for name in ("Bob!", "bob?", "BOB", "Bob!")}
+    assert len(homes) == 3
+    assert set(faces.scan(tmp_path).people) == {"Bob!", "bob?", "BOB"}
+
+
+def test_a_folder_made_by_hand_takes_the_photos_of_its_person(tmp_path: Path) -> None:
+    put(tmp_path / "Anna-Lena" / "1.jpg")
+    assert faces.store_photo(tmp_path, "Anna-Lena", b"x", ".png").parent == tmp_path / "Anna-Lena"
+
+
+@pytest.mark.parametrize("name", ["../../etc", "..", "/etc/passwd", "a/b", ".hidden", "-rf", "a\\b", "李雷", "💂"])
+def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "deep" / "faces"
+    path = faces.store_photo(folder, name, b"x", ".jpg")
+    assert path.resolve().parent.parent == folder.resolve()
+    assert faces.scan(folder).people == (name,)
+    assert faces.forget(folder, name).photos == (path,)
+    assert list(folder.iterdir()) == [] and sorted(tmp_path.rglob("*")) == [tmp_path / "deep", folder]
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\0b", "x" * 201])
+def test_what_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(PhotoError, match="not a name"):
+        faces.store_photo(tmp_path, name, b"x", ".jpg")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", ["", ".exe", "/../../x.jpg", ".jpg/.."])
+def test_what_is_no_picture_is_refused(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(PhotoError, match="not a picture"):
+        faces.store_photo(tmp_path, "alice", b"x", suffix)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    put(tmp_path / "file")
+    with pytest.raises(PhotoError, match="cannot be written"):
+        faces.store_photo(tmp_path / "file", "alice", b"x", ".jpg")
+
+
+def test_forget_erases_photos_folders_and_embeddings(tmp_path: Path) -> None:
+    alice = [faces.store_photo(tmp_path, "Alice", data, ".jpg") for data in (b"1", b"2")]
+    put(tmp_path / "by hand" / "3.jpg", b"3")
+    put(tmp_path / "by hand" / "person.json", b'{"version": 1, "name": "Alice"}')
+    bob = faces.store_photo(tmp_path, "Bob", b"4", ".jpg")
+    faces.store_photo(tmp_path, "Bob", b"2", ".jpg")  # one photo is in both folders
+    digests = {data: hashlib.sha256(data).hexdigest() for data in (b"1", b"2", b"3", b"4")}
+    cached = [Enrolled("?", "?", digest, person(n)[None], GOOD) for n, digest in enumerate(digests.values())]
+    write_cache(tmp_path, "net", cached)
+    put(tmp_path / ".camwatch-x1y2", b"embeddings of a crash")
+    erased = faces.forget(tmp_path, "Alice")
+    assert set(erased.photos) == {*alice, tmp_path / "by hand" / "3.jpg"}
+    assert set(erased.folders) == {alice[0].parent, tmp_path / "by hand"} and erased.cached == 2
+    assert set(read_cache(tmp_path, "net")) == {digests[b"2"], digests[b"4"]}
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([CACHE_FILE, "bob"])
+    assert bob.exists() and faces.scan(tmp_path).people == ("Bob",)
+
+
+def test_forget_of_a_linked_folder_erases_the_photos_behind_it(tmp_path: Path) -> None:
+    outside = put(tmp_path / "elsewhere" / "1.jpg")
+    keep = put(tmp_path / "elsewhere" / "diary.txt")
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    (folder / "alice").symlink_to(outside.parent)
+    assert faces.forget(folder, "alice").photos == (folder / "alice" / "1.jpg",)
+    assert not outside.exists() and keep.exists() and list(folder.iterdir()) == []
+
+
+def test_forgetting_nobody_names_who_is_there(tmp_path: Path) -> None:
+    faces.store_photo(tmp_path, "Alice", b"1", ".jpg")
+    with pytest.raises(PhotoError, match="'Bob'; there are: Alice"):
+        faces.forget(tmp_path, "Bob")

@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import pytest
+
+from camwatch.errors import PhotoError
+from camwatch.identification.cache import CACHE_FILE
+from camwatch.identification.faces import forget, scan, store_photo
+from camwatch.identification.loader import load_folder, split_known
+from camwatch.records import Enrolled
+from tests.identification.scene import GOOD, person
+
+
+class Enroller:
+    """Enrolls photos whose content begins with `ok`, and remembers which it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, who: str, path: Path) -> Enrolled:
+        self.asked.append(path.name)
+        if not path.read_bytes().startswith(b"ok"):
+            raise PhotoError(f"{path}: no face found")
+        [digest] = [photo.sha256 for photo in scan(path.parents[1]).photos if photo.path == path]
+        return Enrolled(who, path.name, digest, person(len(self.asked))[None], GOOD)
+
+
+def test_only_new_photos_are_embedded(tmp_path: Path) -> None:
+    store_photo(tmp_path, "alice", b"ok 1", ".jpg")
+    enroll = Enroller()
+    loaded = load_folder(tmp_path, "net", enroll)
+    assert loaded.gallery.people == ("alice",) and loaded.gallery.network == "net" and loaded.problems == ()
+    assert loaded.signature == scan(tmp_path).signature
+    store_photo(tmp_path, "bob", b"ok 2", ".jpg")
+    again = load_folder(tmp_path, "net", enroll)
+    assert again.gallery.people == ("alice", "bob") and len(enroll.asked) == 2
+    assert (again.gallery.templates[0] == loaded.gallery.templates[0]).all()
+    load_folder(tmp_path, "other", enroll)
+    assert len(enroll.asked) == 4, "another network embeds anew"
+
+
+def test_a_moved_or_copied_photo_is_not_embedded_again(tmp_path: Path) -> None:
+    path = store_photo(tmp_path, "alice", b"ok 1", ".jpg")
+    enroll = Enroller()
+    load_folder(tmp_path, "net", enroll)
+    path.parent.rename(tmp_path / "elsewhere")
+    (tmp_path / "carol").mkdir()
+    (tmp_path / "carol" / "x.jpg").write_bytes(b"ok 1")
+    known, fresh = split_known(scan(tmp_path), "net")
+    assert fresh == [] and [(one.person, one.photo) for one in known] == [
+        ("alice", f"elsewhere/{path.name}"),
+        ("carol", "carol/x.jpg"),
+    ]
+
+
+def test_refused_photos_are_told_and_the_rest_is_used(tmp_path: Path) -> None:
+    store_photo(tmp_path, "alice", b"ok 1", ".jpg")
+    bad = store_photo(tmp_path, "alice", b"bad", ".jpg")
+    loaded = load_folder(tmp_path, "net", Enroller())
+    assert loaded.gallery.photos == 1 and loaded.problems == (f"{bad}: no face found",)
+
+
+def test_no_usable_photo_is_an_error_unless_allowed(tmp_path: Path) -> None:
+    bad = store_photo(tmp_path, "alice", b"bad", ".jpg")
+    with pytest.raises(PhotoError, match=str(bad)):
+        load_folder(tmp_path, "net", Enroller())
+    assert len(load_folder(tmp_path, "net", Enroller(), allow_empty=True).gallery) == 0
+
+
+def test_a_forgotten_persons_embeddings_leave_the_cache_with_the_next_load(tmp_path: Path) -> None:
+    for name in ("alice", "bob"):
+        store_photo(tmp_path, name, b"ok " + name.encode(), ".jpg")
+    enroll = Enroller()
+    load_folder(tmp_path, "net", enroll)
+    old = (tmp_path / CACHE_FILE).read_bytes()
+    forget(tmp_path, "alice")
+    (tmp_path / CACHE_FILE).write_bytes(old)  # as a daemon may that was just writing
+    load_folder(tmp_path, "net", enroll)
+    known, _ = split_known(scan(tmp_path), "net")
+    assert len(enroll.asked) == 2 and [one.person for one in known] == ["bob"]
+    assert len((tmp_path / CACHE_FILE).read_bytes()) < len(old)

@@ -1,0 +1,147 @@
+"""The watched folder of photos: embedded once, swapped in whole, and no photo can stop the daemon."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from camwatch.errors import PhotoError
+from camwatch.records import Enrolled, Quality
+from camwatch.service.gallery_loader import POLL, GalleryLoader
+from camwatch.service.messages import Message, enrolled_message
+
+NETWORK = "test-network"
+
+
+def put(folder: Path, person: str, name: str, content: str) -> None:
+    (folder / person).mkdir(parents=True, exist_ok=True)
+    (folder / person / name).write_text(content)
+
+
+def embed(loader: GalleryLoader, jobs: list[dict[str, str]], refuse: str = "nothing") -> list[str]:
+    """Answer as inference would; returns the names of the photos asked for."""
+    for job in jobs:
+        path = Path(job["path"])
+        data = path.read_bytes()
+        if refuse in path.name:
+            loader.take(Message("refused", {"asked": job["asked"], "error": f"{path}: no face found"}))
+            continue
+        digest = hashlib.sha256(data).hexdigest()
+        rng = np.random.default_rng(list(data[:8]))
+        rows = rng.normal(size=(2, 512)).astype(np.float32)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        enrolled = Enrolled(job["person"], path.name, digest, rows, Quality(80, 50, 0.1, 0.9))
+        loader.take(enrolled_message(enrolled, asked=job["asked"]))
+    return [Path(job["path"]).name for job in jobs]
+
+
+@pytest.fixture
+def faces(tmp_path):
+    folder = tmp_path / "faces"
+    put(folder, "Ann", "1.jpg", "ann one")
+    put(folder, "Ann", "2.jpg", "ann two")
+    put(folder, "Bob", "1.jpg", "bob one")
+    return folder
+
+
+@pytest.fixture
+def loader(faces):
+    return GalleryLoader(faces, false_alarm_rate=0.01, threshold=None)
+
+
+def test_the_gallery_comes_when_every_photo_is_embedded(loader):
+    jobs = loader.begin(NETWORK)
+    assert len(jobs) == 3
+    embed(loader, jobs[:2])
+    assert loader.finished() is None
+    embed(loader, jobs[2:])
+    recognizer = loader.finished()
+    assert recognizer is not None
+    assert recognizer.gallery.people == ("Ann", "Bob")
+    assert recognizer.gallery.photos == 3
+    assert loader.finished() is None
+
+
+def test_a_restart_embeds_nothing_again(loader, faces):
+    embed(loader, loader.begin(NETWORK))
+    loader.finished()
+    again = GalleryLoader(faces, false_alarm_rate=0.01, threshold=None)
+    assert again.begin(NETWORK) == []
+    recognizer = again.finished()
+    assert recognizer is not None
+    assert recognizer.gallery.photos == 3
+    other = GalleryLoader(faces, false_alarm_rate=0.01, threshold=None)
+    assert len(other.begin("another-network")) == 3
+
+
+def test_a_change_embeds_only_what_is_new_and_a_removal_nothing(loader, faces):
+    embed(loader, loader.begin(NETWORK))
+    loader.finished()
+    assert loader.poll(10.0) == []
+    put(faces, "Zoë", "1.jpg", "zoë one")
+    assert embed(loader, loader.poll(10.0 + POLL)) == ["1.jpg"]
+    recognizer = loader.finished()
+    assert recognizer is not None
+    assert recognizer.gallery.people == ("Ann", "Bob", "Zoë")
+    (faces / "Bob" / "1.jpg").unlink()
+    assert loader.poll(20.0) == []
+    recognizer = loader.finished()
+    assert recognizer is not None
+    assert recognizer.gallery.people == ("Ann", "Zoë")
+
+
+def test_a_bad_photo_is_told_of_once_and_left_out(loader, faces, caplog):
+    put(faces, "Bob", "bad.jpg", "rubbish")
+    embed(loader, loader.begin(NETWORK), refuse="bad")
+    recognizer = loader.finished()
+    assert recognizer is not None
+    assert recognizer.gallery.photos == 3
+    put(faces, "Ann", "3.jpg", "ann three")
+    assert embed(loader, loader.poll(10.0)) == ["3.jpg"]
+    assert caplog.text.count("bad.jpg") == 1
+
+
+def test_a_photo_over_which_inference_dies_twice_is_left_out(loader):
+    jobs = loader.begin(NETWORK)
+    deadly = jobs[0]["asked"]
+    loader.interrupted()
+    assert loader.begin(NETWORK)[0]["asked"] == deadly
+    loader.interrupted()
+    jobs = loader.begin(NETWORK)
+    assert deadly not in [job["asked"] for job in jobs]
+    embed(loader, jobs)
+    recognizer = loader.finished()
+    assert recognizer is not None
+    assert recognizer.gallery.photos == 2
+
+
+def test_a_photo_that_changes_while_it_is_embedded_does_not_block(loader, faces):
+    jobs = loader.begin(NETWORK)
+    (faces / "Bob" / "1.jpg").write_text("bob replaced")
+    embed(loader, jobs)
+    recognizer = loader.finished()
+    assert recognizer is not None
+    assert recognizer.gallery.people == ("Ann",)
+    embed(loader, loader.poll(10.0))
+    recognizer = loader.finished()
+    assert recognizer is not None
+    assert recognizer.gallery.people == ("Ann", "Bob")
+
+
+def test_a_folder_that_vanishes_keeps_the_present_gallery(loader, faces, caplog):
+    embed(loader, loader.begin(NETWORK))
+    loader.finished()
+    faces.rename(faces.with_name("moved"))
+    for now in (10.0, 20.0, 30.0):
+        assert loader.poll(now) == []
+        assert loader.finished() is None
+    assert caplog.text.count("the present gallery stays") == 1
+
+
+def test_a_missing_or_empty_folder_is_refused_at_the_start(tmp_path):
+    with pytest.raises(PhotoError, match="no such folder"):
+        GalleryLoader(tmp_path / "missing", false_alarm_rate=0.01, threshold=None)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(PhotoError, match="nobody in it"):
+        GalleryLoader(tmp_path / "empty", false_alarm_rate=0.01, threshold=None)

@@ -1,0 +1,166 @@
+"""Decisions on their way out: disk first, nothing thrown away, states neither stale nor chatty."""
+
+import json
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from camwatch.errors import StateError
+from camwatch.identification.gallery import Gallery
+from camwatch.identification.recognizer import Recognizer
+from camwatch.publishing.outbox import Outbox
+from camwatch.publishing.snapshots import Snapshots
+from camwatch.publishing.topics import Topics
+from camwatch.records import CameraState, Candidate, Enrolled, Event, EventType, Quality
+from camwatch.service.reporting import REFRESH, Reporting
+from camwatch.service.ring import FrameRing, create_ring
+from camwatch.service.telemetry import Telemetry
+
+SLOT = 64 * 64 * 3
+NOW = 1_000_000.0
+
+
+class Publisher:
+    """Records what would be retained."""
+
+    def __init__(self) -> None:
+        self.retained: list[tuple[str, bytes | None]] = []
+
+    def retain(self, topic: str, payload: bytes | None) -> None:
+        self.retained.append((topic, payload))
+
+    def last(self, topic: str) -> bytes | None:
+        return next(payload for at, payload in reversed(self.retained) if at == topic)
+
+
+def event(kind: EventType = EventType.RECOGNIZED, *, number: int = 1, person: str | None = "Ann") -> Event:
+    return Event(
+        event_type=kind,
+        event_id=f"event-{number}",
+        visit_id="visit",
+        seq=number,
+        camera="door",
+        person=person,
+        score=0.8,
+        threshold=0.5,
+        false_alarm_rate=0.01,
+        runner_up=Candidate("Bob", 0.1),
+        faces_used=3,
+        faces_seen=4,
+        quality=0.7,
+        box=(0.1, 0.2, 0.3, 0.4),
+        first_seen=NOW,
+        last_seen=NOW + 1,
+        decided_at=NOW + 1,
+        captured_monotonic=5.0,
+        reason=None,
+        chip=np.full((160, 160, 3), 90, np.uint8),
+    )
+
+
+class Setting:
+    """A reporting with a real outbox and snapshots."""
+
+    def __init__(self, folder, ring) -> None:
+        self.publisher = Publisher()
+        self.outbox, _ = Outbox.open(folder / "events.sqlite", NOW)
+        self.telemetry = Telemetry({"door": ring})
+        self.snapshots = folder / "snapshots"
+        self.topics = Topics("camwatch", "test")
+        self.reporting = Reporting(
+            node="test",
+            topics=self.topics,
+            publisher=self.publisher,
+            outbox=self.outbox,
+            snapshots=Snapshots(self.snapshots, keep=10, max_age=1e6),
+            telemetry=self.telemetry,
+            keep_days=14,
+        )
+
+
+@pytest.fixture
+def setting(tmp_path):
+    fd = create_ring("door", slot_bytes=SLOT)
+    ring = FrameRing(fd, "door", slot_bytes=SLOT)
+    setting = Setting(tmp_path, ring)
+    yield setting
+    setting.outbox.close()
+    ring.close()
+    os.close(fd)
+
+
+def test_an_event_is_on_disk_with_its_snapshot_and_shown_on_the_image_topic(setting):
+    setting.reporting.events([event()], NOW)
+    [pending] = setting.outbox.pending(10)
+    stored = json.loads(pending.payload)
+    assert (stored["event_id"], stored["person"], stored["node"]) == ("event-1", "Ann", "test")
+    assert (setting.snapshots / stored["snapshot"]).read_bytes()[:2] == b"\xff\xd8"
+    assert setting.publisher.last("camwatch/test/camera/door/image")[:2] == b"\xff\xd8"
+    assert setting.telemetry.cameras["door"].events == {"recognized": 1}
+
+
+def test_a_full_disk_loses_nothing_and_is_said_once(setting, monkeypatch, caplog):
+    real = Outbox.put
+
+    def full(*_args: object) -> None:
+        raise StateError("events.sqlite: the disk is full")
+
+    monkeypatch.setattr(Outbox, "put", full)
+    setting.reporting.events([event(number=1)], NOW)
+    setting.reporting.events([event(EventType.ENDED, number=2)], NOW)
+    for second in range(5):
+        setting.reporting.every_second(NOW + second, mqtt_connected=True)
+    assert setting.outbox.pending(10) == []
+    assert setting.telemetry.outbox_events == 2
+    assert caplog.text.count("the disk is full") == 1
+    monkeypatch.setattr(Outbox, "put", real)
+    setting.reporting.every_second(NOW + 6, mqtt_connected=True)
+    assert [p.event_id for p in setting.outbox.pending(10)] == ["event-1", "event-2"]
+    assert "works again" in caplog.text
+
+
+def test_visits_left_open_by_a_dead_daemon_are_ended_once(setting, tmp_path):
+    setting.reporting.events([event()], NOW)
+    setting.reporting.begin(["door"], NOW + 100)
+    setting.reporting.begin(["door"], NOW + 200)
+    kinds = [p.event_type for p in setting.outbox.pending(10)]
+    assert kinds == [EventType.RECOGNIZED, EventType.ENDED]
+    assert setting.publisher.last("camwatch/test/camera/door/availability") == b"offline"
+
+
+def recognizer(*people: str) -> Recognizer:
+    rows = np.eye(512, dtype=np.float32)
+    enrolled = [Enrolled(p, f"{p}.jpg", p, rows[i : i + 1], Quality(80, 50, 0, 1)) for i, p in enumerate(people)]
+    return Recognizer(Gallery(enrolled, "net"))
+
+
+def test_a_change_of_who_is_there_is_told_at_once_and_mere_time_seldom(setting):
+    reporting, topic = setting.reporting, "camwatch/test/camera/door/state"
+    reporting.gallery_changed(recognizer("Ann"))
+    there = CameraState("door", ("Ann",), 0, "Ann", NOW, 0.0)
+    count = lambda: len([t for t, _ in setting.publisher.retained if t == topic])  # noqa: E731
+    reporting.states(NOW, [(there, {"Ann": NOW}, 1)])
+    assert count() == 1
+    for second in range(1, int(REFRESH)):
+        later = replace(there, last_seen=NOW + second)
+        reporting.states(NOW + second, [(later, {"Ann": NOW + second}, 1)])
+    assert count() == 1
+    reporting.states(NOW + REFRESH, [(replace(there, last_seen=NOW + REFRESH), {"Ann": NOW + REFRESH}, 1)])
+    assert count() == 2
+    gone = CameraState("door", (), 0, "Ann", NOW + REFRESH, 0.0)
+    reporting.states(NOW + REFRESH + 0.1, [(gone, {"Ann": NOW + REFRESH}, 0)])
+    assert count() == 3
+    person = json.loads(setting.publisher.last("camwatch/test/person/ann/state"))
+    assert (person["present"], person["last_camera"]) == (False, "door")
+
+
+def test_who_leaves_the_gallery_leaves_the_broker(setting):
+    setting.reporting.gallery_changed(recognizer("Ann", "Zoë"))
+    setting.reporting.states(NOW, [])
+    assert setting.publisher.last("camwatch/test/person/zoe/state")
+    setting.reporting.gallery_changed(recognizer("Ann"))
+    assert setting.publisher.last("camwatch/test/person/zoe/state") is None
+    setting.reporting.states(NOW + 1, [])
+    assert setting.publisher.last("camwatch/test/person/zoe/state") is None
