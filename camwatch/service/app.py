@@ -185,6 +185,8 @@ class Daemon:
         match message.kind:
             case "observation":
                 observation = observation_from(message)
+                if not self._cameras.is_enabled(observation.camera):
+                    return  # switched off while this was under way
                 self._clock_offset[observation.camera] = observation.captured_at - observation.monotonic
                 started = time.perf_counter()
                 events = self._decider.decide(observation)

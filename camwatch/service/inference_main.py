@@ -93,8 +93,6 @@ class Inference:
             message = self._worker.commands.get()
             if message.kind == "embed":
                 self._photos.extend(message.fields["photos"])
-            elif message.kind == "cameras":
-                self._min_face = message.fields["min_face"]
 
     def _next_batch(self) -> list[Frame]:
         waiting = {camera: ring.waiting() for camera, ring in self._rings.items()}

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 
+import cv2
 import pytest
 
 from camwatch.engine.runtime import configure_tensorflow, load_tensorflow
@@ -34,10 +35,13 @@ def test_threads_are_set_before_tensorflow_computes() -> None:
     assert "already running" not in done.stderr
 
 
-def test_settings_that_come_too_late_are_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_settings_that_come_too_late_are_told(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cv2, "setNumThreads", lambda _: None)
     tf = load_tensorflow()
     float(tf.constant(1.0) + 1.0)
-    used = tf.config.threading.get_inter_op_parallelism_threads()
+    used = tf.config.threading.get_intra_op_parallelism_threads()
     assert configure_tensorflow(threads=7 if used != 7 else 8) in ("cpu", "gpu")
     assert "already running" in caplog.text
 

@@ -1,0 +1,78 @@
+"""The whole path on real faces: at least the figures of the reference implementation, and its promises kept."""
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from camwatch.engine.analyzer import FaceAnalyzer
+from camwatch.records import Event, EventType
+from tests.accuracy import kit
+from tests.identification.scene import check_contract
+
+pytestmark = [pytest.mark.weights, pytest.mark.timeout(1800)]
+
+
+@pytest.fixture(scope="module")
+def outcome(analyzer: FaceAnalyzer, eval_kit: Path) -> kit.Outcome:
+    return kit.run(analyzer, eval_kit)
+
+
+@pytest.fixture(scope="module")
+def score(outcome: kit.Outcome, eval_kit: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    spec = importlib.util.spec_from_file_location("score_kit", eval_kit / "score_kit.py")
+    assert spec is not None and spec.loader is not None
+    scorer = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(scorer)
+    pred = tmp_path_factory.mktemp("kit") / "pred.json"
+    pred.write_text(json.dumps(outcome.pred))
+    yield scorer.main(str(eval_kit), str(pred))
+
+
+def test_enrolled_people_are_found_and_strangers_are_not(score: dict[str, Any]) -> None:
+    lfw = score["lfw"]
+    assert lfw["TPIR"] >= 0.962 and lfw["FPIR"] <= 0.010 and lfw["misidentified"] == 0
+
+
+def test_faces_of_40_pixels_behind_jpeg(score: dict[str, Any]) -> None:
+    cctv = score["cctv 40px"]
+    assert cctv["TPIR"] >= 0.7395 and cctv["FPIR"] == 0 and cctv["misidentified"] == 0  # 71 of 96
+
+
+def test_group_photos(score: dict[str, Any]) -> None:
+    photos = score["photos"]
+    assert photos["detected"] == 1.0 and photos["named_right"] >= 32
+    assert photos["named_wrong"] == 0 and photos["unknown_named"] == 0
+
+
+def test_visits_in_videos_are_named_once_and_rightly(score: dict[str, Any]) -> None:
+    videos = score["videos"]
+    assert videos["recognised"] >= 8, videos["detail"]
+    assert videos["false_names"] == 0 and videos["repeated_events"] == 0, videos["detail"]
+
+
+def test_events_of_every_video_keep_their_promises(outcome: kit.Outcome) -> None:
+    for events in outcome.events.values():
+        check_contract(events)
+
+
+def test_the_door_has_five_visits_each_decided_once(outcome: kit.Outcome) -> None:
+    by_visit: dict[str, list[Event]] = {}
+    for event in outcome.events["video/door.mp4"]:
+        by_visit.setdefault(event.visit_id, []).append(event)
+    said = [[(event.event_type, event.person) for event in events] for events in by_visit.values()]
+    recognized, unknown, ended = EventType.RECOGNIZED, EventType.UNKNOWN, EventType.ENDED
+    blair = [(recognized, "Tony_Blair"), (ended, "Tony_Blair")]
+    clinton = [(recognized, "Bill_Clinton"), (ended, "Bill_Clinton")]
+    stranger = [(unknown, None), (ended, None)]
+    assert said == [blair, stranger, clinton, stranger, blair]
+
+
+def test_nothing_is_said_of_tiny_faces_and_of_no_faces(outcome: kit.Outcome) -> None:
+    assert {(event.event_type, event.reason) for event in outcome.events["video/classroom_tiny_faces.mp4"]} == {
+        (EventType.ENDED, "too_small")
+    }
+    assert outcome.events["video/store_no_faces.mp4"] == []

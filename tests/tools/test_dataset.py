@@ -1,0 +1,107 @@
+"""Datasets: who is in them, how they are split, which face a picture is about."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from camwatch.errors import InputError, PhotoError
+from camwatch.identification.faces import PhotoFile
+from camwatch.records import Box, Detection, Picture
+from camwatch.tools.dataset import Person, embed_dataset, main_face, portraits, read_dataset, split_dataset
+from tests.tools.pictures import save
+
+
+class Networks:
+    """Finds what it is told to, and embeds a face as its mean colour."""
+
+    network = "scripted"
+
+    def __init__(self, *answers: list[Box]) -> None:
+        self._answers = list(answers)
+        self.searched: list[tuple[int, ...]] = []
+
+    def detect(self, pictures: Sequence[Picture], min_face: int) -> list[list[Detection]]:
+        self.searched += [picture.shape for picture in pictures]
+        return [[Detection(box, ((0.0, 0.0),) * 5, 0.99) for box in self._answers.pop(0)] for _ in pictures]
+
+    def embed(self, chips: NDArray[np.uint8] | Sequence[Picture]) -> NDArray[np.float32]:
+        rows = np.zeros((len(chips), 512), np.float32)
+        rows[:, :3] = np.asarray(chips).mean(axis=(1, 2))
+        rows[:, 3] = np.asarray(chips)[:, :, :80].mean(axis=(1, 2, 3))
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def person(name: str, count: int) -> Person:
+    return Person(name, tuple(PhotoFile(name, Path(name) / f"{number}.jpg", str(number)) for number in range(count)))
+
+
+def test_a_split_takes_the_first_pictures_of_those_who_have_enough() -> None:
+    train, test = split_dataset([person("a", 5), person("b", 4), person("c", 9)], least=5, train=3)
+    assert [(one.name, len(one.photos)) for one in train] == [("a", 3), ("c", 3)]
+    assert [(one.name, len(one.photos)) for one in test] == [("a", 2), ("c", 6)]
+    for first, second in zip(train, test, strict=True):
+        assert not set(first.photos) & set(second.photos)
+    with pytest.raises(InputError, match=r"--min-images-per-class 10: .* the most are 9"):
+        split_dataset([person("a", 5), person("c", 9)], least=10, train=3)
+
+
+def test_a_dataset_needs_pictures(tmp_path: Path) -> None:
+    with pytest.raises(PhotoError, match="no such folder"):
+        read_dataset(tmp_path / "none", print)
+    with pytest.raises(PhotoError, match="nobody in it"):
+        read_dataset(tmp_path, print)
+    (tmp_path / "b_c").mkdir()
+    (tmp_path / "b_c" / "x.jpg").write_bytes(b"x")
+    save(np.zeros((9, 9, 3), np.uint8), tmp_path / "a" / "y.png")
+    save(np.zeros((9, 9, 3), np.uint8), tmp_path / "loose.png")
+    notes: list[str] = []
+    assert [one.name for one in read_dataset(tmp_path, notes.append)] == ["a", "b_c"]
+    assert len(notes) == 1 and "loose.png" in notes[0]
+
+
+def test_large_and_central_counts() -> None:
+    small, middle, edge = Box(240, 170, 280, 220), Box(300, 150, 360, 230), Box(0, 0, 90, 110)
+    assert main_face([small, edge, middle], 640, 360) == middle
+    huge = Box(0, 0, 300, 350)
+    assert main_face([middle, huge], 640, 360) == huge
+
+
+def test_pictures_are_searched_small_and_faces_told_in_full_pixels(tmp_path: Path) -> None:
+    photo = PhotoFile("a", save(np.full((1000, 2560, 3), 90, np.uint8), tmp_path / "a" / "big.png"), "0")
+    networks = Networks([Box(600, 200, 700, 300)])
+    (portrait,) = portraits(networks, [photo], lambda path, reason: None)
+    assert networks.searched == [(500, 1280, 3)]
+    assert portrait.box == Box(1200, 400, 1400, 600) and portrait.picture.shape == (1000, 2560, 3)
+
+
+def test_a_tight_crop_is_searched_again_with_a_border(tmp_path: Path) -> None:
+    photo = PhotoFile("a", save(np.full((160, 160, 3), 90, np.uint8), tmp_path / "a" / "crop.png"), "0")
+    networks = Networks([], [Box(45, 50, 195, 190), Box(0, 0, 30, 30)])
+    (portrait,) = portraits(networks, [photo], lambda path, reason: None)
+    assert portrait.box == Box(5, 10, 155, 150)
+
+    left_out: list[tuple[str, str]] = []
+    only_border = Networks([], [Box(0, 0, 30, 30)])
+    assert list(portraits(only_border, [photo], lambda *told: left_out.append(told))) == []
+    assert left_out == [(str(photo.path), "no face found")]
+
+
+def test_embeddings_are_the_mean_of_face_and_mirror_image(tmp_path: Path) -> None:
+    picture = np.full((160, 160, 3), 40, np.uint8)
+    picture[:, :80] = 200
+    path = save(picture, tmp_path / "a" / "half.png")
+    mirrored = save(np.ascontiguousarray(cv2.flip(picture, 1)), tmp_path / "a" / "other.png")
+    (tmp_path / "a" / "bad.png").write_bytes(b"no")
+    photos = [PhotoFile("a", one, one.name) for one in (path, tmp_path / "a" / "bad.png", mirrored)]
+    left_out: list[tuple[str, str]] = []
+    steps: list[int] = []
+    one, other = embed_dataset(
+        Networks(), photos, aligned=True, note=lambda *told: left_out.append(told), done=steps.append
+    )
+    assert np.allclose(one.embedding, other.embedding) and np.linalg.norm(one.embedding) == pytest.approx(1.0)
+    assert [Path(path).name for path, _ in left_out] == ["bad.png"]
+    assert sum(steps) == 3

@@ -1,0 +1,158 @@
+"""`enroll` checks each photo; `forget` leaves nothing behind."""
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from camwatch.engine.analyzer import FaceAnalyzer
+from camwatch.errors import InputError, StateError
+from camwatch.identification.cache import read_cache
+from camwatch.identification.faces import scan
+from camwatch.publishing.events import encode, payload
+from camwatch.publishing.outbox import Outbox
+from camwatch.publishing.snapshots import Snapshots
+from camwatch.records import Event, EventType, Picture
+from camwatch.tools.enroll import EVENTS_FILE, SNAPSHOTS_FOLDER, enroll, forget
+from tests.conftest import Footage
+from tests.tools.pictures import frames, save
+
+
+@pytest.fixture(scope="module")
+def man(footage: Footage) -> list[Picture]:
+    return frames(footage.path("single_face.mp4"), (0, 20, 40, 60))
+
+
+@pytest.fixture(scope="module")
+def woman(footage: Footage) -> list[Picture]:
+    return frames(footage.path("WolfgangLanger_Pexels.mp4"), (0, 236))
+
+
+def add(name: str, photos: list[Path], faces: Path, analyzer: FaceAnalyzer) -> tuple[int, list[str], str]:
+    results, notes = io.StringIO(), io.StringIO()
+    status = enroll(name, photos, faces, analyzer=analyzer, results=results, notes=notes)
+    return status, results.getvalue().splitlines(), notes.getvalue()
+
+
+@pytest.mark.weights
+def test_good_photos_are_copied_and_embedded(
+    man: list[Picture], woman: list[Picture], analyzer: FaceAnalyzer, tmp_path: Path
+) -> None:
+    faces = tmp_path / "new" / "faces"
+    photos = [save(picture, tmp_path / f"{number}.png") for number, picture in enumerate(man)]
+    disguised = tmp_path / "photo"
+    disguised.write_bytes(save(woman[0], tmp_path / "w.jpg").read_bytes())
+
+    status, lines, notes = add("Zoë / Adam", photos[:2], faces, analyzer)
+    assert status == 0 and [line.split()[0] for line in lines] == ["added", "added"]
+    assert "Zoë / Adam has 2 photos; three to five" in notes
+    status, lines, notes = add("Zoë / Adam", [*photos[1:], photos[3]], faces, analyzer)
+    assert status == 0 and [line.split()[0] for line in lines] == ["present", "added", "added", "present"]
+    assert notes == ""
+    status, lines, _ = add("Eve", [disguised], faces, analyzer)
+    assert status == 0, lines
+
+    found = scan(faces)
+    assert found.people == ("Eve", "Zoë / Adam") and len(found.photos) == 5
+    assert {photo.path.read_bytes() for photo in found.photos} == {path.read_bytes() for path in [*photos, disguised]}
+    assert {photo.path.suffix for photo in found.photos} == {".png", ".jpg"}
+    for photo in found.photos:
+        assert photo.path.stat().st_mode & 0o777 == 0o600
+        assert photo.path.parent.stat().st_mode & 0o777 == 0o700
+        assert photo.path.parent.parent == faces
+    assert set(read_cache(faces, analyzer.network)) == {photo.sha256 for photo in found.photos}
+
+
+@pytest.mark.weights
+def test_other_photos_are_refused_with_the_reason(
+    man: list[Picture], woman: list[Picture], footage: Footage, analyzer: FaceAnalyzer, tmp_path: Path
+) -> None:
+    faces = tmp_path / "faces"
+    first = save(man[0], tmp_path / "first.png")
+    add("Adam", [first], faces, analyzer)
+    text = tmp_path / "text.jpg"
+    text.write_text("no picture")
+    refused = {
+        save(np.hstack([man[0], woman[0]]), tmp_path / "two.png"): "2 faces, exactly one is expected",
+        save(frames(footage.path("no_face.mp4"), (0,))[0], tmp_path / "none.png"): "no face found",
+        save(np.asarray(cv2.GaussianBlur(woman[0], (0, 0), 9)), tmp_path / "blur.png"): "the face is blurred",
+        save(np.asarray(cv2.resize(woman[0], None, fx=0.1, fy=0.1)), tmp_path / "small.png"): "too small",
+        save(man[2], tmp_path / "other.png"): "looks like Adam, who is enrolled already (similarity 0.",
+        first: "is in the gallery already, as a photo of Adam",
+        text: "not a picture that can be read",
+        tmp_path / "missing.jpg": "no such file",
+        tmp_path: "a folder",
+    }
+    status, lines, _ = add("Bob", list(refused), faces, analyzer)
+    assert status == 2
+    for line, (path, words) in zip(lines, refused.items(), strict=True):
+        assert line.startswith(f"refused  {path}: ") and words in line
+    assert scan(faces).people == ("Adam",)
+
+    status, lines, notes = add("Adam", [tmp_path / "two.png", save(woman[0], tmp_path / "eve.png")], faces, analyzer)
+    assert status == 0 and [line.split()[0] for line in lines] == ["refused", "added"]
+    assert "eve.png: hardly looks like the other photos of Adam" in notes
+
+
+def test_names_and_folders_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a name"):
+        enroll(" ", [tmp_path / "a.jpg"], tmp_path / "faces")
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(InputError, match="no such folder"):
+        enroll("Ann", [tmp_path / "a.jpg"], file)
+    assert not (tmp_path / "faces").exists()
+
+
+@pytest.mark.weights
+def test_who_is_forgotten_leaves_nothing(
+    man: list[Picture], woman: list[Picture], analyzer: FaceAnalyzer, tmp_path: Path
+) -> None:
+    faces, state = tmp_path / "faces", tmp_path / "state"
+    add("Adam", [save(man[0], tmp_path / "a.png"), save(man[2], tmp_path / "b.png")], faces, analyzer)
+    add("Eve", [save(woman[0], tmp_path / "e.png")], faces, analyzer)
+    keep_visits(state, {"visit-1": "Adam", "visit-2": "Eve", "visit-3": "Adam"})
+
+    results = io.StringIO()
+    assert forget("Adam", faces, state, results=results) == 0
+    lines = results.getvalue().splitlines()
+    assert lines[2:] == ["erased 2 photos and 2 embeddings of Adam", "erased 2 snapshots of 2 visits"]
+    assert scan(faces).people == ("Eve",)
+    assert len(read_cache(faces, analyzer.network)) == 1
+    assert [path.name for path in faces.iterdir() if path.is_dir()] == ["eve"]
+    assert [path.name for path in (state / SNAPSHOTS_FOLDER).iterdir()] == ["visit-2.jpg"]
+
+
+def test_snapshots_go_even_where_the_photos_are_gone_already(tmp_path: Path) -> None:
+    faces, state = tmp_path / "faces", tmp_path / "state"
+    save(np.zeros((9, 9, 3), np.uint8), faces / "Eve Adams" / "e.png")
+    keep_visits(state, {"visit-1": "Adam"})
+    results = io.StringIO()
+    assert forget("Adam", faces, state, results=results) == 0
+    assert results.getvalue().splitlines() == [f"no photos of Adam in {faces}", "erased 1 snapshots of 1 visits"]
+
+    with pytest.raises(InputError, match="nobody is called 'eve adam'; did you mean Eve Adams"):
+        forget("eve adam", faces, state)
+    with pytest.raises(InputError, match="nobody is called 'Zed'; 1 other"):
+        forget("Zed", faces, None)
+    (state / EVENTS_FILE).write_bytes(b"no database" * 100)
+    with pytest.raises(StateError):
+        forget("Eve Adams", faces, state)
+    assert scan(faces).people == ("Eve Adams",)
+
+
+def keep_visits(state: Path, people: dict[str, str]) -> None:
+    """A state directory as the daemon leaves it."""
+    state.mkdir()
+    outbox, _ = Outbox.open(state / EVENTS_FILE, 0.0)
+    snapshots = Snapshots(state / SNAPSHOTS_FOLDER, keep=10, max_age=100.0)
+    for visit, person in people.items():
+        event = Event(
+            EventType.RECOGNIZED, f"{visit}-1", visit, 1, "door", person, 0.9, 0.5, 0.01, None, 3, 3, 0.9,
+            (0.1, 0.1, 0.2, 0.2), 0.0, 1.0, 1.0, None, None, None,
+        )  # fmt: skip
+        outbox.put([(event, encode(payload(event, node="nvr", late=False, snapshot=f"{visit}.jpg")))], 0.0)
+        snapshots.save(visit, np.zeros((20, 20, 3), np.uint8), 0.0)
+    outbox.close()
