@@ -11,7 +11,8 @@ from typing import Protocol
 
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
-from camwatch.identification.visits import Presence, VisitTracker
+from camwatch.identification.visit import Followed, Presence
+from camwatch.identification.visits import VisitTracker
 from camwatch.records import CameraState, Event, Frame, Observation
 
 
@@ -97,6 +98,10 @@ class Decider:
     def presence(self, camera: str) -> Presence:
         """Who is before one camera."""
         return self._cameras[camera].state()
+
+    def faces(self, camera: str) -> list[Followed]:
+        """The faces of a camera's latest frame with what is known of each, for drawing."""
+        return self._cameras[camera].faces()
 
     def states(self) -> list[tuple[CameraState, Mapping[str, float], int]]:
         """For each camera its state, when each person was last seen there (UTC seconds), and how many visits are open.

@@ -1,7 +1,12 @@
 """TensorFlow: loading it quietly, and its process-wide settings."""
 
+import contextlib
 import logging
 import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import cv2
@@ -11,6 +16,9 @@ from camwatch.errors import InputError
 Device = Literal["auto", "cpu", "gpu"]
 
 _log = logging.getLogger(__name__)
+
+_CHATTER = re.compile(rb"WARNING: All log messages before absl|[IW]\d{4} \d|\s*$")
+"""Informations and warnings in absl's format; errors (`E0000 ...`) are not among them."""
 
 
 def load_tensorflow() -> Any:
@@ -27,9 +35,33 @@ def load_tensorflow() -> Any:
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
         raise InputError(f"KERAS_BACKEND is {backend!r} in the environment: camwatch needs 'tensorflow', or no value")
-    import tensorflow
+    with _quiet_stderr():
+        import tensorflow
 
+        # Asked here, since looking for a GPU is what writes the second half of the chatter.
+        tensorflow.config.list_physical_devices("GPU")
     return tensorflow
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Hold back what native code writes to descriptor 2, and let through only what is not start-up chatter.
+
+    TensorFlow logs before its logging is set up, whatever the level asked for; no setting of it helps.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+            held.seek(0)
+            lines = [line for line in held.read().splitlines(keepends=True) if not _CHATTER.match(line)]
+            os.write(2, b"".join(lines))
 
 
 def configure_tensorflow(

@@ -5,6 +5,7 @@ network, and for each photo its SHA-256, its first row, how many, and its qualit
 reported once and made anew.
 """
 
+import io
 import json
 import logging
 from collections.abc import Iterable
@@ -14,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from camwatch.files import write_whole
 from camwatch.identification.arrays import read_arrays
-from camwatch.identification.atomic import write_file
 from camwatch.records import Enrolled, Quality
 
 CACHE_FILE = ".embeddings.npz"
@@ -102,4 +103,6 @@ def _write(folder: Path, network: str, photos: Iterable[CachedPhoto]) -> None:
         start += count
     rows = np.concatenate(parts) if parts else np.zeros((0, 512), np.float32)
     index = json.dumps({"version": _VERSION, "network": network, "photos": entries})
-    write_file(folder / CACHE_FILE, lambda file: np.savez(file, embeddings=rows, index=np.array(index)))
+    content = io.BytesIO()
+    np.savez(content, embeddings=rows, index=np.array(index))
+    write_whole(folder / CACHE_FILE, content.getvalue())

@@ -6,6 +6,7 @@ the cosine to the person's template and a threshold; the model carries both.
 """
 
 import hashlib
+import io
 import json
 import warnings
 from collections.abc import Sequence
@@ -17,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camwatch.errors import InputError, ModelError
+from camwatch.files import write_whole
 from camwatch.identification.arrays import read_arrays
-from camwatch.identification.atomic import write_file
 from camwatch.identification.calibration import fit_temperature, softmax
 from camwatch.identification.gallery import unit
 from camwatch.identification.recognizer import threshold
@@ -128,8 +129,10 @@ class Classifier:
         }
         about["sha256"] = _digest({"weights": weights, "bias": bias, "templates": templates}, about)
         text = np.array(json.dumps(about))
+        content = io.BytesIO()
+        np.savez(content, about=text, weights=weights, bias=bias, templates=templates)
         try:
-            write_file(path, lambda file: np.savez(file, about=text, weights=weights, bias=bias, templates=templates))
+            write_whole(path, content.getvalue())
         except OSError as error:
             raise ModelError(f"{path}: the model cannot be written: {error.strerror or error}") from error
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from camwatch.errors import PhotoError
-from camwatch.identification.atomic import TEMPORARY, sync_directory, write_file
-from camwatch.identification.cache import erase_rows
+from camwatch.files import write_whole
+from camwatch.identification.cache import CACHE_FILE, erase_rows
 from camwatch.names import slug
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -142,7 +142,7 @@ def store_photo(folder: Path, person: str, data: bytes, suffix: str) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         home = next((one for one in _folders(folder) if _person(one)[0] == name), None) or _make_home(folder, name)
         path = home / f"{hashlib.sha256(data).hexdigest()[:16]}{suffix.lower()}"
-        write_file(path, lambda file: file.write(data))
+        write_whole(path, data)
     except OSError as error:
         raise PhotoError(f"{error.filename or folder}: cannot be written: {error.strerror or error}") from error
     return path
@@ -165,11 +165,11 @@ def forget(folder: Path, person: str) -> Forgotten:
     erased = {photo.sha256 for photo in found.photos if photo.person == name} - others
     try:
         cached = erase_rows(folder, erased)
-        for leftover in folder.glob(f"{TEMPORARY}*"):  # a crash may have left embeddings in one
+        for leftover in folder.glob(f".{CACHE_FILE}.*"):  # what a crash left of the cache
             leftover.unlink(missing_ok=True)
         for home in homes:
             _erase(home)
-        sync_directory(folder)
+        _sync(folder)
     except OSError as error:
         raise PhotoError(f"{error.filename or folder}: cannot be erased: {error.strerror or error}") from error
     return Forgotten(name, tuple(homes), photos, cached)
@@ -232,8 +232,17 @@ def _make_home(folder: Path, name: str) -> Path:
         except FileExistsError:
             count += 1
             continue
-        write_file(home / NAME_FILE, lambda file: file.write(content))
+        write_whole(home / NAME_FILE, content)
         return home
+
+
+def _sync(folder: Path) -> None:
+    """Bring removals to disk, so that nobody comes back after a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _erase(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""One visit: its evidence, its state, and the events that tell of it."""
+"""One visit: its evidence, its state, the events that tell of it, and the facts that are shown."""
 
 import uuid
 from dataclasses import dataclass, field
@@ -79,6 +79,48 @@ class Visit:
             reason=undecided(evidence) if kind is EventType.ENDED and silent else None,
             chip=evidence.chip,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Who is before a camera: the facts behind its state topic.
+
+    Attributes:
+        camera: Its name.
+        present: Names of the recognized visits that have not ended, in alphabetical order.
+        unknown_count: Visits that are `unknown` and have not ended.
+        visits: All visits that have not ended, undecided ones too.
+        last_person: Who was recognized last, None before the first.
+        last_seen: UTC seconds of that person's last face.
+        seen: The last face of everybody recognized here so far and still enrolled, by name.
+    """
+
+    camera: str
+    present: tuple[str, ...]
+    unknown_count: int
+    visits: int
+    last_person: str | None
+    last_seen: float | None
+    seen: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A face of the latest frame and what its visit is so far, for drawing.
+
+    Attributes:
+        track: The same number for the same face in following frames.
+        box: In pixels.
+        person: The visit's name, None while it has none.
+        unknown: Whether the visit was called unknown and has got no name since.
+        score: The visit's similarity to the best person, None before the first usable face.
+    """
+
+    track: int
+    box: Box
+    person: str | None
+    unknown: bool
+    score: float | None
 
 
 def visit_id(node: str, camera: str, first_seen: float, ordinal: int) -> str:

@@ -5,7 +5,6 @@ person has been seen for `visit_gap`; all its faces decide it together.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from camwatch.geometry import center_distance
 from camwatch.identification.decision import Rule, Verdict
@@ -13,35 +12,12 @@ from camwatch.identification.evidence import Evidence, Gates
 from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.recognizer import threshold as calibrated
 from camwatch.identification.tracker import SAME_FACE, SAME_PERSON, Sighting, Track, Tracker
-from camwatch.identification.visit import Visit, alike, may_continue, visit_id
+from camwatch.identification.visit import Followed, Presence, Visit, alike, may_continue, visit_id
 from camwatch.records import Event, EventType, Observation
 
 _CLOCK_SLACK = 1.0  # seconds by which a frame may be older than the one before without being a new recording
 _CONFIRMED = 2  # faces; a single one may be no face at all
 _MOST_VISITS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Presence:
-    """Who is before a camera: the facts behind its state topic.
-
-    Attributes:
-        camera: Its name.
-        present: Names of the recognized visits that have not ended, in alphabetical order.
-        unknown_count: Visits that are `unknown` and have not ended.
-        visits: All visits that have not ended, undecided ones too.
-        last_person: Who was recognized last, None before the first.
-        last_seen: UTC seconds of that person's last face.
-        seen: The last face of everybody recognized here so far and still enrolled, by name.
-    """
-
-    camera: str
-    present: tuple[str, ...]
-    unknown_count: int
-    visits: int
-    last_person: str | None
-    last_seen: float | None
-    seen: dict[str, float]
 
 
 class VisitTracker:
@@ -83,6 +59,7 @@ class VisitTracker:
         self._open: list[Visit] = []
         self._visit_of: dict[int, Visit] = {}  # by number of a track
         self._beside: dict[int, set[Visit]] = {}  # the same for tracks that have no visit yet
+        self._latest: list[Sighting] = []
         self._now: float | None = None
         self._ordinal = 0
         self._seen: dict[str, float] = {}
@@ -117,6 +94,23 @@ class VisitTracker:
             seen=dict(self._seen),
         )
 
+    def faces(self) -> list[Followed]:
+        """The faces of the latest frame, the largest first; second boxes on one face are left out."""
+        followed = []
+        for sighting in self._latest:
+            visit = self._visit_of.get(sighting.track.number)
+            best = visit.found.best if visit is not None and visit.found is not None else None
+            followed.append(
+                Followed(
+                    track=sighting.track.number,
+                    box=sighting.face.detection.box,
+                    person=visit.person if visit is not None else None,
+                    unknown=visit is not None and visit.unknown and visit.person is None,
+                    score=best.score if best is not None else None,
+                )
+            )
+        return followed
+
     def observe(self, observation: Observation) -> list[Event]:
         """Take in one frame, in the order of capture.
 
@@ -131,7 +125,8 @@ class VisitTracker:
             now = max(now, self._now)
         self._now = now
         events += self._end(self._overdue(now), now, moment)
-        for visit in self._attach(self._tracker.update(observation, now), observation, now):
+        self._latest = self._tracker.update(observation, now)
+        for visit in self._attach(self._latest, observation, now):
             if visit in self._open:  # it may have gone into another one meanwhile
                 events += self._decide(self._join_alike(visit), now, moment)
         surplus = sorted(self._open, key=lambda one: one.evidence.last_seen)[:-_MOST_VISITS]
@@ -148,6 +143,7 @@ class VisitTracker:
     def flush(self, now: float) -> list[Event]:
         """End every open visit, as at the end of a recording or of the daemon."""
         self._tracker.clear()
+        self._latest = []
         return self._end(self._open, now, None)
 
     def _overdue(self, now: float) -> list[Visit]:

@@ -74,7 +74,7 @@ def align(
     print(f"Total number of images: {len(photos)}", file=results)
     print(f"Number of successfully aligned images: {written}", file=results)
     if not written:
-        raise PhotoError(f"{raw}: no face in any of its {len(photos)} pictures")
+        raise PhotoError(f"{raw}: no face in any picture, of {len(photos)}")
     return 0
 
 

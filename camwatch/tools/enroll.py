@@ -184,16 +184,16 @@ def forget(name: str, faces: Path, state: Path | None, *, results: TextIO | None
             raise
         if not visits:
             raise PhotoError(f"{faces}: nobody is called {name!r}; {_near(name, people)}") from None
-        print(f"no photos of {name} in {faces}", file=results)
+        print(f"{name}: no photos in {faces}", file=results)
     else:
         for photo in gone.photos:
             print(f"erased {photo}", file=results)
-        print(f"erased {len(gone.photos)} photos and {gone.cached} embeddings of {gone.person}", file=results)
+        print(f"{gone.person}: photos erased: {len(gone.photos)}, embeddings erased: {gone.cached}", file=results)
     if state is not None:
         pictures = 0
         if (state / SNAPSHOTS_FOLDER).is_dir():
             pictures = Snapshots(state / SNAPSHOTS_FOLDER, keep=sys.maxsize, max_age=float("inf")).erase(visits)
-        print(f"erased {pictures} snapshots of {len(visits)} visits", file=results)
+        print(f"{name}: visits known: {len(visits)}, snapshots erased: {pictures}", file=results)
     return 0
 
 
@@ -202,7 +202,7 @@ def _near(name: str, people: tuple[str, ...]) -> str:
     near = [person for person in people if person.casefold() in alike]
     if near:
         return f"did you mean {' or '.join(near)}?"
-    return f"{len(people)} others are enrolled" if people else "nobody is enrolled"
+    return f"people enrolled: {len(people)}"
 
 
 def _content(path: Path) -> bytes:

@@ -100,7 +100,8 @@ def watch(
         except SourceError as raised:
             error = raised
         watcher.end()
-    print(f"{mask(source)}: {watcher.summary()}", file=notes)
+    if watcher.began:
+        print(f"{mask(source)}: {watcher.summary()}", file=notes)
     if isinstance(error, SourceRefused):
         raise InputError(str(error))
     if error is not None:

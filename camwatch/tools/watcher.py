@@ -9,7 +9,6 @@ from camwatch.publishing.memory import JsonlSink, MemorySink
 from camwatch.records import Event, EventType, Frame
 from camwatch.tools.annotation import Painter
 from camwatch.tools.feed import Taken
-from camwatch.tools.overlay import Labels
 
 
 class Watcher:
@@ -20,7 +19,7 @@ class Watcher:
         analyzer: Finds and embeds faces.
         recognizer: Who is enrolled.
         sink: Where events go.
-        painter: Where all frames go, with their labels.
+        painter: Where all frames go, with their faces marked.
         node: Part of the ids of visits and events.
         min_face: Height in pixels from which on faces count.
     """
@@ -37,11 +36,9 @@ class Watcher:
         min_face: int,
     ) -> None:
         """Before the first frame."""
-        rules = CameraRules(min_face=float(min_face))
         self._camera, self._min_face = camera, min_face
         self._analyzer, self._sink, self._painter = analyzer, sink, painter
-        self._decider = Decider({camera: rules}, node=node, recognizer=recognizer)
-        self._labels = Labels(min_face=rules.min_face, visit_gap=rules.visit_gap)
+        self._decider = Decider({camera: CameraRules(min_face=float(min_face))}, node=node, recognizer=recognizer)
         self._first: float | None = None
         self._last = 0.0
         self._analyzed = self._damaged = self._faces = 0
@@ -71,17 +68,20 @@ class Watcher:
                 self._damaged += taken.due
                 self._painter.frame(taken.raw)
                 continue
-            events = self._decider.decide(observation)
-            self._publish(events)
+            self._publish(self._decider.decide(observation))
             self._analyzed += 1
             self._faces += len(observation.faces)
-            if not self._painter.idle:
-                self._painter.analyzed(taken.raw, self._labels.update(observation, events))
+            self._painter.analyzed(taken.raw, self._decider.faces(self._camera))
 
     def end(self) -> None:
         """No frame will come any more: end the visits that are open."""
         self._publish(self._decider.flush(self._camera, self._last))
         self._painter.finish()
+
+    @property
+    def began(self) -> bool:
+        """Whether a frame has come."""
+        return self._first is not None
 
     def progress(self) -> str:
         """How far it is, for a line that changes."""

@@ -57,3 +57,17 @@ def test_another_keras_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     with pytest.raises(InputError, match="KERAS_BACKEND is 'jax'"):
         load_tensorflow()
+
+
+def test_loading_writes_nothing_and_keeps_what_others_write():
+    script = "\n".join(
+        [
+            "import os, sys",
+            "from camwatch.engine import runtime",
+            "runtime.load_tensorflow()",
+            "with runtime._quiet_stderr():",
+            "    os.write(2, b'I0000 00:00:1.2 1 a.cc:1] chatter\\nE0000 00:00:1.2 1 a.cc:1] an error\\nplain\\n')",
+        ]
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stderr == "E0000 00:00:1.2 1 a.cc:1] an error\nplain\n"

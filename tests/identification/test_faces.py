@@ -156,7 +156,7 @@ def test_forget_erases_photos_folders_and_embeddings(tmp_path: Path) -> None:
     digests = {data: hashlib.sha256(data).hexdigest() for data in (b"1", b"2", b"3", b"4")}
     cached = [Enrolled("?", "?", digest, person(n)[None], GOOD) for n, digest in enumerate(digests.values())]
     write_cache(tmp_path, "net", cached)
-    put(tmp_path / ".camwatch-x1y2", b"embeddings of a crash")
+    put(tmp_path / f".{CACHE_FILE}.x1y2.new", b"embeddings of a crash")
     erased = faces.forget(tmp_path, "Alice")
     assert set(erased.photos) == {*alice, tmp_path / "by hand" / "3.jpg"}
     assert set(erased.folders) == {alice[0].parent, tmp_path / "by hand"} and erased.cached == 2

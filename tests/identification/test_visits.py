@@ -299,6 +299,19 @@ def test_state_tells_who_is_there() -> None:
     assert state.last_person in ("alice", "bob") and state.last_seen == START + 2.0
 
 
+def test_faces_of_the_latest_frame_carry_what_is_known_of_them() -> None:
+    watch = tracker()
+    distant = stay(None, begin=1.6, seconds=0.4, x=520, height=20)
+    play(watch, together(stay(ALICE, x=120), stay(STRANGER, x=320), distant))
+    alice, stranger, tiny = sorted(watch.faces(), key=lambda one: one.box.x1)
+    assert (alice.person, alice.unknown) == ("alice", False) and alice.score is not None and alice.score > 0.8
+    assert (stranger.person, stranger.unknown) == (None, True)
+    assert (tiny.person, tiny.unknown, tiny.score) == (None, False, None)
+    assert len({alice.track, stranger.track, tiny.track}) == 3
+    watch.observe(frame(2.2))
+    assert watch.faces() == []
+
+
 def test_who_is_enrolled_during_a_visit_is_recognized() -> None:
     watch = tracker()
     assert told(play(watch, stay(STRANGER, seconds=3))) == [("unknown", None)]

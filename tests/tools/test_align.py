@@ -101,7 +101,7 @@ def test_the_margin_is_in_pixels_of_the_original(box: Box, seen: tuple[int, ...]
 def test_a_dataset_without_a_face_is_refused(analyzer: FaceAnalyzer, tmp_path: Path) -> None:
     save(np.zeros((90, 90, 3), np.uint8), tmp_path / "raw" / "Ann" / "black.png")
     results = io.StringIO()
-    with pytest.raises(PhotoError, match="no face in any of its 1 pictures"):
+    with pytest.raises(PhotoError, match="no face in any picture"):
         align(
             tmp_path / "raw",
             tmp_path / "out",

@@ -4,10 +4,10 @@ import av
 import numpy as np
 
 from camwatch.capture.decode import RawFrame
+from camwatch.identification.visit import Followed
 from camwatch.records import Box, Picture
 from camwatch.tools import annotation
 from camwatch.tools.annotation import Painter, draw
-from camwatch.tools.overlay import Label, Standing
 
 
 def raw(t: float) -> RawFrame:
@@ -15,8 +15,8 @@ def raw(t: float) -> RawFrame:
     return RawFrame(t, t, t, False, av.VideoFrame.from_ndarray(grey, format="rgb24"))
 
 
-def named(x: float, track: int = 1, text: str = "Ann") -> Label:
-    return Label(track, Box(x, 40.0, x + 40, 100.0), Standing.NAMED, text)
+def named(x: float, track: int = 1) -> Followed:
+    return Followed(track, Box(x, 40.0, x + 40, 100.0), "Ann", False, 0.83)
 
 
 def left_edge(picture: Picture) -> int | None:
@@ -76,10 +76,22 @@ def test_frames_do_not_pile_up_where_few_are_analysed() -> None:
 def test_drawing_leaves_the_picture_alone_and_takes_any_box_and_name() -> None:
     picture = np.full((90, 120, 3), 128, np.uint8)
     wild = [
-        Label(1, Box(-500.0, -500.0, 900.0, 900.0), Standing.OPEN, "?"),
-        Label(2, Box(110.0, 80.0, 119.0, 89.0), Standing.UNKNOWN, "a name that is far longer than the picture is wide"),
-        Label(3, Box(10.0, 2.0, 40.0, 30.0), Standing.NAMED, "张伟 Żółć 0.83"),
+        Followed(1, Box(-500.0, -500.0, 900.0, 900.0), None, False, None),
+        Followed(2, Box(110.0, 80.0, 119.0, 89.0), "a name that is far longer than the picture is wide", False, 0.7),
+        Followed(3, Box(10.0, 2.0, 40.0, 30.0), "张伟 Żółć", False, None),
     ]
     drawn = draw(picture, wild)
     assert drawn.shape == picture.shape and drawn.dtype == np.uint8
     assert (picture == 128).all() and (drawn != 128).any()
+
+
+def test_each_standing_has_its_own_colour() -> None:
+    picture = np.full((120, 160, 3), 128, np.uint8)
+    box = Box(40.0, 40.0, 120.0, 110.0)
+    standings = [
+        Followed(1, box, "Ann", False, 0.83),
+        Followed(1, box, None, True, 0.31),
+        Followed(1, box, None, False, None),
+    ]
+    edges = {tuple(draw(picture, [face])[90, 40].tolist()) for face in standings}
+    assert len(edges) == 3

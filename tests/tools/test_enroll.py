@@ -118,7 +118,7 @@ def test_who_is_forgotten_leaves_nothing(
     results = io.StringIO()
     assert forget("Adam", faces, state, results=results) == 0
     lines = results.getvalue().splitlines()
-    assert lines[2:] == ["erased 2 photos and 2 embeddings of Adam", "erased 2 snapshots of 2 visits"]
+    assert lines[2:] == ["Adam: photos erased: 2, embeddings erased: 2", "Adam: visits known: 2, snapshots erased: 2"]
     assert scan(faces).people == ("Eve",)
     assert len(read_cache(faces, analyzer.network)) == 1
     assert [path.name for path in faces.iterdir() if path.is_dir()] == ["eve"]
@@ -131,11 +131,14 @@ def test_snapshots_go_even_where_the_photos_are_gone_already(tmp_path: Path) -> 
     keep_visits(state, {"visit-1": "Adam"})
     results = io.StringIO()
     assert forget("Adam", faces, state, results=results) == 0
-    assert results.getvalue().splitlines() == [f"no photos of Adam in {faces}", "erased 1 snapshots of 1 visits"]
+    assert results.getvalue().splitlines() == [
+        f"Adam: no photos in {faces}",
+        "Adam: visits known: 1, snapshots erased: 1",
+    ]
 
     with pytest.raises(InputError, match="nobody is called 'eve adam'; did you mean Eve Adams"):
         forget("eve adam", faces, state)
-    with pytest.raises(InputError, match="nobody is called 'Zed'; 1 other"):
+    with pytest.raises(InputError, match="nobody is called 'Zed'; people enrolled: 1"):
         forget("Zed", faces, None)
     (state / EVENTS_FILE).write_bytes(b"no database" * 100)
     with pytest.raises(StateError):
