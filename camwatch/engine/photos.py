@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camwatch.engine.alignment import chip
+from camwatch.engine.alignment import chip, crop
 from camwatch.engine.image_header import read_header
 from camwatch.engine.quality import quality
 from camwatch.errors import PhotoError
@@ -137,7 +137,8 @@ def _find(analyzer: FaceFinder, picture: Picture) -> list[Detection]:
         [found] = analyzer.detect([np.asarray(framed, np.uint8)], SMALLEST_FACE)
     # each side by its own factor: both were rounded
     factor_x, factor_y = width / small.shape[1], height / small.shape[0]
-    faces = [_moved(face, border, factor_x, factor_y) for face in found]
+    moved = [_moved(face, border, factor_x, factor_y) for face in found]
+    faces = [face for face in moved if crop(picture, face.box).size]  # not those that are all border
     return sorted(faces, key=lambda face: _area(picture, face), reverse=True)
 
 
@@ -171,6 +172,10 @@ def _main(path: Path, picture: Picture, found: list[Detection]) -> Detection:
         return large[0]
     large.sort(key=lambda face: _off_center(picture, face))
     if _off_center(picture, large[0]) > CLEARLY_NEARER * _off_center(picture, large[1]):
+        # What was good enough for `strict` must do here too, or a photo enrolled by hand is lost with the cache.
+        good = [face for face in found if not fault(quality(picture, face))]
+        if good == found[:1]:
+            return found[0]
         raise PhotoError(f"{path}: {len(large)} faces of about the same size: crop the photo to the person")
     return large[0]
 

@@ -20,6 +20,9 @@ from camwatch.records import Event, EventType
 
 log = logging.getLogger(__name__)
 
+EVENTS_FILE = "events.sqlite"
+"""Name of the database within the state directory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pending:

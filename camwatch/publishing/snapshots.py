@@ -14,6 +14,8 @@ from camwatch.records import Picture
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _JPEG_QUALITY = 90
+SNAPSHOTS_FOLDER = "snapshots"
+"""Name of the folder within the state directory."""
 _ABANDONED = 3600.0
 
 

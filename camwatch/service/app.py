@@ -15,9 +15,9 @@ from types import FrameType
 from camwatch.config.model import Camera, Config, verify
 from camwatch.errors import CamwatchError, ConfigError, InputError, StateError
 from camwatch.pipeline import CameraRules, Decider
-from camwatch.publishing.outbox import Outbox
+from camwatch.publishing.outbox import EVENTS_FILE, Outbox
 from camwatch.publishing.publisher import MqttPublisher
-from camwatch.publishing.snapshots import Snapshots
+from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, Snapshots
 from camwatch.publishing.topics import Topics
 from camwatch.records import Event
 from camwatch.service import logs, systemd
@@ -64,7 +64,7 @@ class Daemon:
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         stack.callback(os.close, self._bell)
         state = config.events.state
-        self._outbox, note = Outbox.open(state / "events.sqlite", time.time())
+        self._outbox, note = Outbox.open(state / EVENTS_FILE, time.time())
         stack.callback(self._outbox.close)
         if note:
             log.error("%s", note)
@@ -104,7 +104,7 @@ class Daemon:
         snapshots = None
         if config.events.snapshots:
             retain = config.events.retain
-            snapshots = Snapshots(state / "snapshots", keep=retain.snapshots, max_age=retain.days * 86400.0)
+            snapshots = Snapshots(state / SNAPSHOTS_FOLDER, keep=retain.snapshots, max_age=retain.days * 86400.0)
         self._reporting = Reporting(
             node=config.node,
             topics=self._topics,

@@ -8,6 +8,7 @@ import os
 import select
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,12 @@ FAILURES = 3
 class Inference:
     """The inference loop; `run` returns when the end is asked for."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, make_analyzer: Callable[..., FaceAnalyzer] = FaceAnalyzer) -> None:
         """Load the networks and attach to the rings.
+
+        Args:
+            worker: Its job says what to do.
+            make_analyzer: Called with the keyword arguments of `FaceAnalyzer`.
 
         Raises:
             InputError: If the weights cannot be used or a device asked for is not there.
@@ -52,7 +57,7 @@ class Inference:
         self._turn = 0
         self._failures = 0
         weights = job["facenet_weights"]
-        self._analyzer = FaceAnalyzer(
+        self._analyzer = make_analyzer(
             min_face=min(self._min_face.values(), default=40),
             device=job["device"],
             facenet_weights=Path(weights) if weights else None,

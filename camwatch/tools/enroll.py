@@ -21,16 +21,14 @@ from camwatch.identification.gallery import Gallery, unit
 from camwatch.identification.loader import relative, split_known
 from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.tracker import SAME_FACE
-from camwatch.publishing.outbox import visits_of
-from camwatch.publishing.snapshots import Snapshots
+from camwatch.publishing.outbox import EVENTS_FILE, visits_of
+from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, Snapshots
 from camwatch.records import Enrolled
 from camwatch.tools.dataset import FaceNetworks
 from camwatch.tools.progress import Steps
 
 ENOUGH = 3
 """Photos from which on more of them help little."""
-EVENTS_FILE = "events.sqlite"
-SNAPSHOTS_FOLDER = "snapshots"
 """Where the daemon keeps them in `events.state`."""
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
 

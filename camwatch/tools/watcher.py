@@ -90,13 +90,11 @@ class Watcher:
     def summary(self) -> str:
         """What was seen in all."""
         damaged = f", {self._damaged} damaged frames left out" if self._damaged else ""
-        visits = ", ".join(
-            f"{who} ({count} visits)" if count > 1 else who for who, count in sorted(self._ended.items())
-        )
+        visits = ", ".join(f"{who} x{count}" if count > 1 else who for who, count in sorted(self._ended.items()))
         return f"{self.progress()}{damaged}; visits: {visits or 'none'}"
 
     def _publish(self, events: Sequence[Event]) -> None:
         for event in events:
             self._sink.publish(event)
             if event.event_type is EventType.ENDED:
-                self._ended[event.person or ("unknown" if event.reason is None else f"undecided, {event.reason}")] += 1
+                self._ended[event.person or ("unknown" if event.reason is None else f"undecided ({event.reason})")] += 1
