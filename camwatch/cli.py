@@ -156,7 +156,7 @@ def align(
     out: Annotated[Path, typer.Argument(metavar="OUT", file_okay=False, help="Where the face crops go.")],
     image_size: Annotated[int, typer.Option(min=32, max=1024, help="Edge of the crops, pixels.")] = 160,
     margin: Annotated[
-        int, typer.Option(min=0, max=512, help="What a crop shows around the face: pixels of the photo, half on each side.")
+        int, typer.Option(min=0, max=512, help="Around the face, in pixels of the photo, half on each side.")
     ] = 32,
 ) -> int:
     """Find, crop and write the face of each photo."""

@@ -204,6 +204,6 @@ def _print_numbers(console: Console, figures: dict[str, float]) -> None:
 
 def _print_next(console: Console) -> None:
     console.print(
-        "\nNext: `camwatch demo --serve` keeps it running with metrics and a broker to subscribe to; "
+        "\nNext: `.venv/bin/camwatch demo --serve` keeps it running, with metrics and a broker to subscribe to; "
         "config/camwatch.minimal.yml is the start for a camera of your own; README.md tells the rest."
     )
