@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 
 
 def slug(name: str) -> str:
@@ -13,7 +14,20 @@ def slug(name: str) -> str:
     """
     plain = unicodedata.normalize("NFKD", name.replace("ß", "ss")).encode("ascii", "ignore").decode()
     words = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    digest = _digest(name)
     if not words:
         return f"person_{digest}"
     return words if len(words) <= 63 else f"{words[:54]}_{digest}"
+
+
+def slugs(names: Iterable[str]) -> dict[str, str]:
+    """A slug of its own for every name: where several have the same, all but the first get a hash behind it."""
+    result: dict[str, str] = {}
+    for name in sorted(set(names)):
+        plain = slug(name)
+        result[name] = f"{plain[:54]}_{_digest(name)}" if plain in result.values() else plain
+    return result
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]

@@ -86,6 +86,10 @@ class Decider:
         """End visits that are over, for a camera that sends nothing: see `VisitTracker.advance` on `now`, UTC."""
         return self._cameras[camera].advance(now)
 
+    def excuse(self, camera: str, now: float) -> None:
+        """Nothing could be seen by a camera until `now` (UTC), through a fault of ours: see `VisitTracker.excuse`."""
+        self._cameras[camera].excuse(now)
+
     def flush(self, camera: str, now: float) -> list[Event]:
         """End all visits of a camera, which was switched off or is at the end of its recording."""
         return self._cameras[camera].flush(now)

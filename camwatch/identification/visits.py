@@ -61,6 +61,7 @@ class VisitTracker:
         self._beside: dict[int, set[Visit]] = {}  # the same for tracks that have no visit yet
         self._latest: list[Sighting] = []
         self._now: float | None = None
+        self._blind_until = 0.0
         self._ordinal = 0
         self._seen: dict[str, float] = {}
         self._last_person: str | None = None
@@ -146,8 +147,12 @@ class VisitTracker:
         self._latest = []
         return self._end(self._open, now, None)
 
+    def excuse(self, now: float) -> None:
+        """Nothing could be seen until `now` (UTC): absence up to here does not count towards the end of a visit."""
+        self._blind_until = now
+
     def _overdue(self, now: float) -> list[Visit]:
-        return [visit for visit in self._open if now - visit.evidence.last_seen > self._visit_gap]
+        return [v for v in self._open if now - max(v.evidence.last_seen, self._blind_until) > self._visit_gap]
 
     # -- from faces to visits
 

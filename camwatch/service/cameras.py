@@ -77,7 +77,8 @@ class Cameras:
 
     def counts(self) -> dict[str, FrameCounts]:
         """The accounting of every camera that is switched on."""
-        return {camera: self.rings[camera].counts() for camera in self._enabled}
+        # A copy first: the HTTP thread asks too, while the main loop may switch a camera.
+        return {camera: self.rings[camera].counts() for camera in tuple(self._enabled)}
 
     def switch(self, camera: str, on: bool, now: float) -> None:
         """Start the camera's reader, or stop it and so close the stream."""

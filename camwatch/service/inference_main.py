@@ -47,6 +47,7 @@ class Inference:
         job = worker.job
         self._worker = worker
         self._max_batch: int = job["max_batch"]
+        self._batch_limit = self._max_batch
         self._max_wait: float = job["max_wait"]
         self._bell: int = job["bell_fd"]
         self._min_face: dict[str, int] = job["min_face"]
@@ -103,11 +104,11 @@ class Inference:
         waiting = {camera: ring.waiting() for camera, ring in self._rings.items()}
         if not any(waiting.values()):
             return []
-        if sum(len(numbers) for numbers in waiting.values()) < self._max_batch:
+        if sum(len(numbers) for numbers in waiting.values()) < self._batch_limit:
             self._sleep(self._max_wait)
             waiting = {camera: ring.waiting() for camera, ring in self._rings.items()}
         takes = choose(
-            waiting, max_batch=self._max_batch, slots=SLOTS, first=self._turn, lossless=self._lossless
+            waiting, max_batch=self._batch_limit, slots=SLOTS, first=self._turn, lossless=self._lossless
         )
         self._turn += 1
         frames, now = [], time.monotonic()
@@ -127,11 +128,12 @@ class Inference:
             for frame in frames:
                 self._rings[frame.camera].add(Counter.DROPPED_BUSY)
             log.exception("a batch of %d frames failed (%d in a row)", len(frames), self._failures)
-            self._max_batch = max(1, self._max_batch // 2)
+            self._batch_limit = max(1, self._batch_limit // 2)
             if self._failures >= FAILURES:
                 raise
             return
         self._failures = 0
+        self._batch_limit = min(self._max_batch, self._batch_limit + 1)
         for observation in observations:
             self._worker.send(observation_message(observation))
             self._rings[observation.camera].add(Counter.ANALYZED)

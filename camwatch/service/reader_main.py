@@ -7,10 +7,12 @@ password, an unknown path) are told apart, said once, and tried again slowly.
 import logging
 import os
 import time
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import cv2
 
+from camwatch.capture.decode import RawFrame
 from camwatch.capture.motion import MotionGate
 from camwatch.capture.sampling import FrameSampler
 from camwatch.capture.selection import Selected, select
@@ -46,6 +48,7 @@ class Reader:
         self._ring = FrameRing(job["ring_fd"], self._camera, slot_bytes=job["slot_bytes"])
         self._bell: int = job["bell_fd"]
         self._decode = Histogram()
+        self._decoding = 0.0
         self._backoff = Backoff(first=1.0, limit=30.0)
         self._source: Source | None = None
         self._delivering = False
@@ -73,11 +76,10 @@ class Reader:
             start_at=time.time(),
         )
         try:
-            for selected in select(self._source, self._sampler, gate):
+            for selected in select(_Heard(self._source, self._heard), self._sampler, gate):
                 if not self._delivering:
                     self._report_up(selected)
                 self._handle(selected)
-                self._beat()
                 if self._worker.stopping:
                     return
         finally:
@@ -91,9 +93,10 @@ class Reader:
             self._ring.add(Counter.IDLE)
             return
         raw = selected.raw
-        started = time.perf_counter()
+        started = time.thread_time()
         picture = _fit(raw.rgb(), self._ring.slot_bytes)
-        self._decode.observe(time.perf_counter() - started)
+        self._decode.observe(self._decoding + time.thread_time() - started)
+        self._decoding = 0.0
         if self._source is not None and not self._source.live:
             self._wait_for_room()
         self._ring.write(picture, captured_at=raw.captured_at, monotonic=raw.monotonic, pts=raw.pts)
@@ -132,12 +135,41 @@ class Reader:
             self._worker.wait(0.5)
             self._beat()
 
+    def _heard(self, seconds: float) -> None:
+        """A frame came, due or not; decoding it took so much of this thread's time."""
+        self._decoding += seconds
+        self._beat()
+
     def _beat(self) -> None:
         self._worker.beat(lambda: {"decode": self._decode.to_list()})
 
     def _close_source(self) -> None:
         if self._source is not None:
             self._source.close()
+
+
+class _Heard:
+    """A source that tells of every frame it decodes, also of those that nobody is going to analyse."""
+
+    def __init__(self, source: Source, heard: Callable[[float], None]) -> None:
+        self._source, self._heard = source, heard
+
+    @property
+    def live(self) -> bool:
+        return self._source.live
+
+    def frames(self) -> Iterator[RawFrame]:
+        frames = self._source.frames()
+        while True:
+            started = time.thread_time()
+            raw = next(frames, None)
+            if raw is None:
+                return
+            self._heard(time.thread_time() - started)
+            yield raw
+
+    def close(self) -> None:
+        self._source.close()
 
 
 def _fit(picture: Picture, limit: int) -> Picture:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from camwatch.errors import StateError
+from camwatch.identification.evidence import Gates
 from camwatch.identification.recognizer import Recognizer
-from camwatch.names import slug
+from camwatch.names import slugs
 from camwatch.publishing.delivery import Acknowledged
 from camwatch.publishing.events import camera_state, closing, encode, payload, person_state
 from camwatch.publishing.outbox import Outbox
@@ -65,8 +66,10 @@ class Reporting:
         snapshots: Snapshots | None,
         telemetry: Telemetry,
         keep_days: float,
+        gates: Mapping[str, Gates],
     ) -> None:
-        """Keep the collaborators; `begin` starts."""
+        """Keep the collaborators; `begin` starts. `gates` are each camera's, to count faces by."""
+        self._gates = gates
         self._node = node
         self._topics = topics
         self._publisher = publisher
@@ -77,6 +80,7 @@ class Reporting:
         self._presence = Presence()
         self._unsaved: deque[Event] = deque()
         self._published: dict[str, bytes] = {}
+        self._person_topics: dict[str, str] = {}
         self._told: dict[str, tuple[tuple[object, ...], float]] = {}
         self._rates: dict[str, _Rate] = {}
         self._state_broken = False
@@ -123,7 +127,7 @@ class Reporting:
             t.stages["identify"].observe(seconds)
             faces = t.cameras[observation.camera].faces
             for face in observation.faces:
-                faces["embedded" if face.embedding is not None else "skipped"] += 1
+                faces[self._gates[observation.camera].fault(face) or "usable"] += 1
 
     def acknowledged(self, event: Acknowledged) -> None:
         """The broker has an event."""
@@ -156,12 +160,13 @@ class Reporting:
         with self._telemetry.locked() as t:
             t.gallery_people, t.gallery_photos = len(gallery.people), gallery.photos
             t.threshold = recognizer.threshold
-        for person in set(self._presence.people) - set(gallery.people):
-            topic = self._topics.person_state(slug(person))
+        self._presence.people = gallery.people
+        topics = {person: self._topics.person_state(slug) for person, slug in slugs(gallery.people).items()}
+        for topic in set(self._person_topics.values()) - set(topics.values()):
             self._published.pop(topic, None)
             self._told.pop(topic, None)
             self._publisher.retain(topic, None)
-        self._presence.people = gallery.people
+        self._person_topics = topics
 
     def states(self, now: float, states: Sequence[tuple[CameraState, Mapping[str, float], int]]) -> None:
         """Bring the states of cameras and people up to date.
@@ -185,7 +190,7 @@ class Reporting:
                 figures.visits_active = visits
         seen = {(state.camera, person): at for state, times, _ in states for person, at in times.items()}
         for person in self._presence.update(cameras, seen):
-            topic = self._topics.person_state(slug(person.person))
+            topic = self._person_topics[person.person]
             self._retain_state(topic, person_state(person), (person.present, person.last_camera), now)
 
     def every_second(self, now: float, *, mqtt_connected: bool) -> None:

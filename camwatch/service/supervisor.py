@@ -61,12 +61,17 @@ class Child:
 
 
 class Supervisor:
-    """All children. One thread uses it; `step` is called at least once a second."""
+    """All children. One thread uses it; `step` is called at least once a second.
 
-    def __init__(self, on_death: Callable[[Child], None] = lambda child: None) -> None:
-        """Begin without children; `on_death` is told of every child that ended unasked."""
+    Attributes:
+        children: By name.
+        on_death: Told of every child that ended unasked.
+    """
+
+    def __init__(self) -> None:
+        """Begin without children."""
         self.children: dict[str, Child] = {}
-        self._on_death = on_death
+        self.on_death: Callable[[Child], None] = lambda child: None
 
     def add(self, child: Child, now: float) -> None:
         """Take a child over and start it."""
@@ -188,7 +193,7 @@ class Supervisor:
         delay = child.backoff.delay(now)
         child.start_at, child.restarts = now + delay, child.restarts + 1
         log.warning("%s ended (%s); starting it again in %.1f s", child.name, _how(code), delay)
-        self._on_death(child)
+        self.on_death(child)
 
     def _stop(self, children: list[Child]) -> None:
         running = [c for c in children if c.process is not None]

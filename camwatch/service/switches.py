@@ -32,27 +32,27 @@ class Switches:
     def __init__(self, path: Path, cameras: Mapping[str, HasEnabled]) -> None:
         """Read what was said before; a damaged file is told of, and every camera in doubt stays off."""
         self._path = path
-        self._on = {name: camera.enabled for name, camera in cameras.items()}
+        self._configured = {name: camera.enabled for name, camera in cameras.items()}
+        self._said: dict[str, bool] = {}
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             if stored["version"] != VERSION:
                 raise ValueError(f"version {stored['version']}, not {VERSION}")
-            said = {str(name): bool(on) for name, on in stored["cameras"].items()}
+            self._said = {str(name): bool(on) for name, on in stored["cameras"].items()}
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.error("%s is damaged (%s): all cameras stay off until they are switched on again", path, error)
-            said = dict.fromkeys(self._on, False)
-        self._on.update({name: on for name, on in said.items() if name in self._on})
+            self._said = dict.fromkeys(self._configured, False)
 
     def is_on(self, camera: str) -> bool:
         """Whether the camera is to be read."""
-        return self._on[camera]
+        return self._said.get(camera, self._configured[camera])
 
     def set(self, camera: str, on: bool) -> None:
         """Remember a command; the file is written whole or not at all."""
-        self._on[camera] = on
-        text = json.dumps({"version": VERSION, "cameras": self._on}, indent=1, sort_keys=True)
+        self._said[camera] = on
+        text = json.dumps({"version": VERSION, "cameras": self._said}, indent=1, sort_keys=True)
         try:
             write_whole(self._path, text.encode() + b"\n")
         except OSError as error:

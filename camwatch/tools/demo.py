@@ -82,7 +82,7 @@ def _make_gallery(faces: Path) -> list[str]:
     for number, frame in enumerate(clip.frames()):
         if number in STILLS:
             cv2.imwrite(str(sam / f"{number}.png"), frame.rgb()[:, :, ::-1])
-    (kim / "photo.jpg").write_bytes(locate("single_face.jpg").read_bytes())
+    (kim / "photo.jpg").write_bytes(locate("0-f15-hao-ph.jpg").read_bytes())
     return [sam.name, kim.name]
 
 

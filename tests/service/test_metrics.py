@@ -83,7 +83,7 @@ def test_every_metric_of_the_contract_is_there(served):
     t.latency("recognized", 0.4)
     t.score("recognized", 0.8)
     t.cameras["front"].reconnects["timeout"] += 1
-    t.cameras["front"].faces["used"] += 1
+    t.cameras["front"].faces["usable"] += 1
     t.cameras["front"].events["ended"] += 1
     names = {key[0] for key in served.samples()}
     for name in (

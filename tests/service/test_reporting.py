@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from camwatch.errors import StateError
+from camwatch.identification.evidence import Gates
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
 from camwatch.publishing.outbox import Outbox
@@ -77,6 +78,7 @@ class Setting:
             snapshots=Snapshots(self.snapshots, keep=10, max_age=1e6),
             telemetry=self.telemetry,
             keep_days=14,
+            gates={"door": Gates()},
         )
 
 
@@ -164,3 +166,11 @@ def test_who_leaves_the_gallery_leaves_the_broker(setting):
     assert setting.publisher.last("camwatch/test/person/zoe/state") is None
     setting.reporting.states(NOW + 1, [])
     assert setting.publisher.last("camwatch/test/person/zoe/state") is None
+
+
+def test_two_names_of_one_slug_have_a_topic_each(setting):
+    setting.reporting.gallery_changed(recognizer("Zoe", "Zoë"))
+    setting.reporting.states(NOW, [])
+    topics = {t: json.loads(p)["person"] for t, p in setting.publisher.retained if "/person/" in t and p}
+    assert sorted(topics.values()) == ["Zoe", "Zoë"]
+    assert "camwatch/test/person/zoe/state" in topics

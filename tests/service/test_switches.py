@@ -28,6 +28,15 @@ def test_a_command_outlasts_a_restart(tmp_path):
     assert Switches(path, CAMERAS).is_on("front")
 
 
+def test_a_command_for_one_camera_says_nothing_of_the_others(tmp_path):
+    path = tmp_path / "switches.json"
+    Switches(path, CAMERAS).set("garden", True)
+    configured_off = {"front": Camera(enabled=False), "garden": Camera(enabled=False)}
+    switches = Switches(path, configured_off)
+    assert not switches.is_on("front")
+    assert switches.is_on("garden")
+
+
 def test_cameras_come_and_go(tmp_path):
     path = tmp_path / "switches.json"
     Switches(path, CAMERAS).set("front", False)

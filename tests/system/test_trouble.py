@@ -67,7 +67,7 @@ def test_a_wrong_password_a_lost_camera_and_a_closed_one(
 def test_a_person_is_enrolled_while_it_runs(tmp_path, made_scenes, rtsp_server, mosquitto, daemon, free_port, footage):
     faces = tmp_path / "faces"
     (faces / "Kim").mkdir(parents=True)
-    (faces / "Kim" / "kim.jpg").write_bytes(footage.path("single_face.jpg").read_bytes())
+    (faces / "Kim" / "kim.jpg").write_bytes(footage.path("0-f15-hao-ph.jpg").read_bytes())
     cameras = rtsp_server({"/garden": made_scenes.stranger_720p})
     broker = mosquitto()
     config = configuration(tmp_path, broker, faces, {"garden": {"source": cameras.url("/garden")}}, free_port)

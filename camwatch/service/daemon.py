@@ -1,0 +1,295 @@
+"""The main process at work: one loop over children, broker and clock, and the order of stopping."""
+
+import logging
+import os
+import select
+import time
+from dataclasses import dataclass
+
+from camwatch.errors import InputError, StateError
+from camwatch.pipeline import Decider
+from camwatch.publishing.publisher import MqttPublisher
+from camwatch.publishing.topics import Topics
+from camwatch.records import Event
+from camwatch.service import systemd
+from camwatch.service.cameras import Cameras
+from camwatch.service.gallery_loader import GalleryLoader
+from camwatch.service.health import Health, Verdict
+from camwatch.service.histogram import FRAMES
+from camwatch.service.messages import Message, observation_from
+from camwatch.service.reporting import Reporting
+from camwatch.service.supervisor import Child, Supervisor
+from camwatch.service.switches import Switches
+from camwatch.service.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+TURN = 0.25
+"""Longest wait of the main loop, seconds: what is due by time is done at most this much later."""
+DRAIN = 0.7
+"""Seconds that frames already captured have to be analysed at the stop."""
+ADVANCE_DELAY = 2.0
+"""Seconds by which visits' time runs behind the clock where no frame comes, since frames may be under way."""
+BLIND_AFTER = 3.0
+"""Seconds without a word from inference after which its silence says nothing about who is there."""
+BLIND_LIMIT = 60.0
+"""Seconds after which visits end all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a daemon is made of; `app` makes them from a configuration.
+
+    `inference` is not started yet; `wake_fd` is an event descriptor that ends a wait of the loop.
+    """
+
+    supervisor: Supervisor
+    cameras: Cameras
+    inference: Child
+    switches: Switches
+    gallery: GalleryLoader
+    decider: Decider
+    topics: Topics
+    publisher: MqttPublisher
+    reporting: Reporting
+    telemetry: Telemetry
+    wake_fd: int
+
+
+class Daemon:
+    """The running service. `run` returns when `stop_soon` asks for the end."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Take the parts over; nothing runs before `run`."""
+        self._supervisor = parts.supervisor
+        self._supervisor.on_death = self._child_died
+        self._cameras = parts.cameras
+        self._inference = parts.inference
+        self._switches = parts.switches
+        self._gallery = parts.gallery
+        self._decider = parts.decider
+        self._topics = parts.topics
+        self._publisher = parts.publisher
+        self._reporting = parts.reporting
+        self._telemetry = parts.telemetry
+        self._wake = parts.wake_fd
+        self._stopping = False
+        self._ready = False
+        self._fatal: str | None = None
+        self._health = Health()
+        self._last_turn = time.monotonic()
+        self._clock_offset: dict[str, float] = {}
+        self._blind_since: float | None = None
+        self._blinded: set[str] = set()
+
+    def stop_soon(self) -> None:
+        """Ask for the end; safe from a signal handler and from other threads."""
+        self._stopping = True
+        os.eventfd_write(self._wake, 1)
+
+    def run(self) -> int:
+        """The main loop, then the stop; the exit status.
+
+        Raises:
+            CamwatchError: Something that a restart of a child cannot cure.
+        """
+        self._reporting.begin(self._cameras.names, time.time())
+        self._publisher.start()
+        self._supervisor.add(self._inference, time.monotonic())
+        watchdog = systemd.watchdog_interval()
+        next_second = next_watchdog = 0.0
+        try:
+            while not self._stopping and self._fatal is None:
+                self._wait(TURN)
+                now = self._last_turn = time.monotonic()
+                self._read_children(now)
+                if now >= next_second:
+                    next_second = now + 1.0
+                    self._every_second(now)
+                self._publish()
+                if watchdog is not None and now >= next_watchdog and self.judge().healthy:
+                    next_watchdog = now + watchdog
+                    systemd.notify("WATCHDOG=1")
+        finally:
+            self._stop()
+        if self._fatal is not None:
+            raise InputError(self._fatal)
+        return 0
+
+    # -- the loop
+
+    def _wait(self, seconds: float) -> None:
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        for _, inbox in self._supervisor.inboxes():
+            poll.register(inbox.fileno(), select.POLLIN | select.POLLHUP)
+        for fd, _ in poll.poll(seconds * 1000):
+            if fd == self._wake:
+                os.eventfd_read(fd)
+
+    def _read_children(self, now: float) -> None:
+        for child, _ in self._supervisor.inboxes():
+            for message in self._supervisor.read(child, now):
+                if child.name == "inference":
+                    self._from_inference(message)
+                else:
+                    self._from_reader(child.name.removeprefix("reader "), message)
+
+    def _from_inference(self, message: Message) -> None:
+        match message.kind:
+            case "observation":
+                observation = observation_from(message)
+                if not self._cameras.is_enabled(observation.camera):
+                    return  # switched off while this was under way
+                if observation.camera in self._blinded:
+                    self._blinded.discard(observation.camera)
+                    self._decider.excuse(observation.camera, observation.captured_at)
+                self._clock_offset[observation.camera] = observation.captured_at - observation.monotonic
+                started = time.perf_counter()
+                events = self._decider.decide(observation)
+                self._reporting.observed(observation, events, time.perf_counter() - started)
+                self._report(events)
+            case "stats":
+                for stage, values in message.fields["stages"].items():
+                    self._telemetry.child_stage("inference", stage, values)
+                self._telemetry.child_batches("inference", message.fields["batches"], FRAMES)
+            case "ready":
+                log.info("inference is ready (%s)", message.fields["network"])
+                self._embed(self._gallery.begin(message.fields["network"]))
+            case "enrolled" | "refused":
+                self._gallery.take(message)
+                self._swap_gallery()
+            case "fatal":
+                self._fatal = str(message.fields["error"])
+
+    def _from_reader(self, camera: str, message: Message) -> None:
+        if message.kind == "stats":
+            self._telemetry.child_stage(f"reader {camera}", "decode", message.fields["decode"])
+        elif message.kind == "source":
+            reason = self._cameras.handle(camera, message)
+            self._reporting.camera_changed(camera, up=self._cameras.is_up(camera), reason=reason)
+
+    def _every_second(self, now: float) -> None:
+        self._supervisor.step(now)
+        if not self._is_blind(now):
+            for camera, offset in self._clock_offset.items():
+                self._report(self._decider.advance(camera, now + offset - ADVANCE_DELAY))
+        if self._gallery.network is not None:
+            self._embed(self._gallery.poll(now))
+            self._swap_gallery()
+        self._reporting.states(time.time(), self._decider.states())
+        self._reporting.every_second(time.time(), mqtt_connected=self._publisher.connected)
+
+    def _is_blind(self, now: float) -> bool:
+        """Whether nothing can be seen because inference is dead or hangs; a visit must not end of that."""
+        if self._inference.heard and now - self._inference.heard_at <= BLIND_AFTER:
+            self._blind_since = None
+            return False
+        self._blind_since = self._blind_since or now
+        self._blinded = set(self._cameras.names)
+        return now - self._blind_since <= BLIND_LIMIT
+
+    def _publish(self) -> None:
+        try:
+            for acknowledged in self._publisher.pump(time.time()):
+                self._reporting.acknowledged(acknowledged)
+        except StateError as error:
+            self._reporting.state_failed(error)
+        for command in self._publisher.commands():
+            self._obey(command.topic, command.payload)
+
+    def _obey(self, topic: str, payload: bytes) -> None:
+        camera = next((c for c in self._cameras.names if topic == self._topics.camera_enabled_set(c)), None)
+        if camera is None:
+            return
+        wanted = {b"ON": True, b"OFF": False}.get(payload)
+        if wanted is None:
+            log.warning("%s: a command must be ON or OFF, not %.40r", topic, payload)
+            return
+        self._switches.set(camera, wanted)
+        self._switch(camera, wanted)
+
+    def _switch(self, camera: str, on: bool) -> None:
+        if self._ready:
+            self._cameras.switch(camera, on, time.monotonic())
+        if not on:
+            self._report(self._decider.flush(camera, time.time()))
+            self._reporting.camera_changed(camera, up=False, reason=None)
+        self._reporting.camera_switched(camera, on=on)
+
+    def _report(self, events: list[Event]) -> None:
+        if events:
+            self._reporting.events(events, time.time())
+            self._reporting.states(time.time(), self._decider.states())
+
+    # -- the gallery
+
+    def _embed(self, photos: list[dict[str, str]]) -> None:
+        if photos:
+            self._supervisor.send("inference", Message("embed", {"photos": photos}))
+        self._swap_gallery()
+
+    def _swap_gallery(self) -> None:
+        recognizer = self._gallery.finished()
+        if recognizer is None:
+            return
+        gallery = recognizer.gallery
+        self._decider.replace_recognizer(recognizer)
+        self._reporting.gallery_changed(recognizer)
+        log.info(
+            "gallery: %d people, %d photos; a name needs a similarity of %.2f",
+            len(gallery.people),
+            gallery.photos,
+            recognizer.threshold,
+        )
+        if not self._ready:
+            self._ready = True
+            for camera in self._cameras.names:
+                on = self._switches.is_on(camera)
+                self._reporting.camera_switched(camera, on=on)
+                if on:
+                    self._cameras.switch(camera, True, time.monotonic())
+            systemd.notify(f"READY=1\nSTATUS=watching {len(self._cameras.names)} cameras")
+            log.info("ready, watching %d cameras", len(self._cameras.names))
+
+    # -- health
+
+    def judge(self) -> Verdict:
+        """Whether frames reach decisions; may be asked from any thread."""
+        return self._health.judge(
+            self._cameras.counts(), dict(self._cameras.down), last_turn=self._last_turn, now=time.monotonic()
+        )
+
+    def why_not_ready(self) -> str | None:
+        """None once the networks and the gallery are loaded."""
+        return None if self._ready else "the networks and the gallery are loading"
+
+    # -- children
+
+    def _child_died(self, child: Child) -> None:
+        self._telemetry.end_life(child.name)
+        if child.name == "inference":
+            self._gallery.interrupted()
+            return
+        camera = child.name.removeprefix("reader ")
+        self._cameras.reader_died(camera)
+        self._reporting.camera_changed(camera, up=False, reason=None)
+
+    # -- the stop
+
+    def _stop(self) -> None:
+        systemd.notify("STOPPING=1")
+        log.info("stopping")
+        self._cameras.stop()
+        deadline = time.monotonic() + DRAIN
+        while time.monotonic() < deadline and any(c.in_flight for c in self._cameras.counts().values()):
+            self._wait(0.05)
+            self._read_children(time.monotonic())
+        self._read_children(time.monotonic())
+        self._supervisor.stop_all(["inference"] if "inference" in self._supervisor.children else [])
+        for camera in self._cameras.names:
+            self._report(self._decider.flush(camera, time.time()))
+        self._reporting.end(self._cameras.names)
+        for acknowledged in self._publisher.stop(1.0):
+            self._reporting.acknowledged(acknowledged)
+        log.info("stopped; %s", self._reporting.summary())
