@@ -129,7 +129,7 @@ def watch(
         float | None, typer.Option(min=0, max=1, help="A cosine in place of the calibrated threshold.")
     ] = None,
     false_alarm_rate: Annotated[
-        float, typer.Option(min=1e-6, max=0.5, help="Share of strangers' visits that may get a name.")
+        float, typer.Option(min=0.0001, max=0.1, help="Share of strangers' visits that may get a name.")
     ] = 0.01,
 ) -> int:
     """Print who one video or stream shows, as JSON lines."""

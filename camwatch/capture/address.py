@@ -1,4 +1,4 @@
-"""Addresses of sources: what kind of thing one names, and how to show it without its credentials."""
+"""Addresses of sources: what kind of thing one names, and how any text is shown without its credentials."""
 
 import re
 from typing import Literal
@@ -7,25 +7,54 @@ from camwatch.errors import SourceRefused
 
 Kind = Literal["network", "webcam", "file"]
 
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
-_NETWORK = ("rtsp", "rtsps", "http", "https")
-_SECRET = re.compile(r"\b(user\w*|usr|login\w*|pass\w*|pwd|token|auth\w*)=[^&;/#\s]+", re.IGNORECASE)
+NETWORK = ("rtsp", "rtsps", "http", "https")
+"""The schemes that camwatch reads."""
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+._-]+)://", re.IGNORECASE)
+_AUTHORITY = re.compile(r"(://)[^\s/?#]*@")
+_UP_TO_AT = re.compile(r"(?<!\S)\S*@")
+_DRIVE = re.compile(r"^\W*[A-Za-z]:[\\/]")
+_PARAMETER = re.compile(
+    r"(?<![\w-])("
+    r"[\w-]*(?:passw|passphrase|passcode|pwd|token|secret|credential|signature|usr|login)\w*"
+    r"|(?:[\w-]*[_-])?(?:pass|psw|pw|(?:api|access)?key|user(?:_?name|_?id)?|auth(?!or)\w*)"
+    r"|(?<=[?&;/])[pu]"
+    r")=[^&\s]+",
+    re.IGNORECASE,
+)
 
 
-def mask(address: str) -> str:
-    """The address as it may be shown: `rtsp://cam:secret@host/1` becomes `rtsp://***@host/1`.
+def mask(text: str) -> str:
+    """Any text as it may be shown: `cannot open rtsp://cam:secret@host/1` becomes `cannot open rtsp://***@host/1`.
 
-    Everything before the last `@` of a URL goes, so that a password with an unescaped `@` or `/` in it goes whole, and
-    so do the values of user and password parameters (`?usr=admin&pwd=secret`, also inside the path). Paths and
-    webcam numbers are returned as they are.
+    The one place that masks credentials, used for addresses, messages of the configuration and the log alike. In each
+    word, which ends at white space, `***` takes the place of
+
+    - the values of user and password parameters (`?usr=admin&pwd=secret`, also inside a path);
+    - everything between a scheme and the last `@`, so that a password with `@` or `/` in it goes whole;
+    - without a scheme, everything up to the last `@` if there is a `:` before it: a mistyped address. A drive letter
+      is no such colon.
+
+    Other text stays as it is: times, mail addresses, paths, host names with ports.
     """
-    scheme = _SCHEME.match(address)
-    if scheme is None:
-        return address
-    rest = address[scheme.end() :]
-    if "@" in rest:
-        rest = "***@" + rest.rpartition("@")[2]
-    return scheme.group(0) + _SECRET.sub(r"\1=***", rest)
+    text = _AUTHORITY.sub(r"\1***@", text)
+    return _UP_TO_AT.sub(_without_login, _PARAMETER.sub(r"\1=***", text))
+
+
+def _without_login(word: re.Match[str]) -> str:
+    head = word[0]
+    found = _SCHEME.search(head)
+    if found and not {":", "@"} & set(head[: found.start()]):
+        return head[: found.end()] + "***@"
+    if ":" not in _DRIVE.sub("", head):
+        return head
+    return head[: len(head) - len(head.lstrip("\"'<([{"))] + "***@"
+
+
+def scheme(address: str) -> str | None:
+    """What stands before `://`, in small letters; None where an address has no such beginning."""
+    found = _SCHEME.match(address)
+    return found[1].lower() if found else None
 
 
 def kind(address: str) -> Kind:
@@ -34,11 +63,10 @@ def kind(address: str) -> Kind:
     Raises:
         SourceRefused: The URL has a scheme that camwatch does not read (reason `invalid`).
     """
-    scheme = _SCHEME.match(address)
-    if scheme is None:
+    name = scheme(address)
+    if name is None:
         return "webcam" if address.isdecimal() or address.startswith("/dev/video") else "file"
-    name = scheme.group(1).lower()
-    if name in _NETWORK:
+    if name in NETWORK:
         return "network"
     if name == "file":
         return "file"

@@ -36,7 +36,8 @@ class RawFrame:
             set, rising, and 0 for the first frame.
         captured_at: UTC seconds. Live: when the frame was received. Recording: its start plus `pts`.
         monotonic: Seconds of `time.monotonic()` when the frame was received.
-        corrupt: The decoder found damage, or could make no picture at all (`image` is None then).
+        corrupt: Not fit to be looked at: damaged, predicted from a damaged picture (see `Damage`), or no picture
+            at all (`image` is None then).
         image: PyAV's frame.
     """
 
@@ -110,6 +111,52 @@ class Decoded:
     image: av.VideoFrame | None
 
 
+LONGEST_DAMAGE = 10.0
+"""Seconds after which damage counts as healed without a key picture: cameras with intra refresh never send one."""
+_STEP = 0.04
+"""Seconds between two pictures whose times do not tell."""
+
+
+class Damage:
+    """Which pictures of a stream are not to be trusted.
+
+    FFmpeg fills in what is missing in a damaged picture, and all that follow are predicted from it; it marks few of
+    the former and none of the latter. So damage lasts from the first sign of it, a packet that cannot be decoded or a
+    picture that the decoder marks, to the next key picture, or for `LONGEST_DAMAGE` seconds of the stream after the
+    last sign. What leaves no sign is not noticed: a picture lost as a whole, and with H.265 also parts of pictures.
+    """
+
+    def __init__(self) -> None:
+        """Before the first picture, nothing is damaged."""
+        self._lasted: float | None = None
+        self._told: float | None = None
+
+    def begin(self) -> None:
+        """A packet could not be decoded."""
+        self._lasted = 0.0
+
+    def covers(self, told: float | None, *, key: bool, marked: bool) -> bool:
+        """Whether the next picture is damaged; call it once for each, in the order of the decoder.
+
+        Args:
+            told: Its time in seconds, None where the stream tells none; only distances up to `LONGEST_DAMAGE` count.
+            key: It is predicted from no other picture.
+            marked: The decoder found damage in it.
+        """
+        passed = _STEP
+        if told is not None:
+            if self._told is not None and 0 < told - self._told <= LONGEST_DAMAGE:
+                passed = told - self._told
+            self._told = told
+        if marked:
+            self._lasted = 0.0
+        elif self._lasted is not None:
+            self._lasted += passed
+            if key or self._lasted > LONGEST_DAMAGE:
+                self._lasted = None
+        return self._lasted is not None
+
+
 def first_video(container: InputContainer, where: str) -> VideoStream:
     """The stream to decode, set to decode in the calling thread: threads cost time and latency with many cameras.
 
@@ -127,19 +174,28 @@ def first_video(container: InputContainer, where: str) -> VideoStream:
 def decode(container: InputContainer, stream: VideoStream) -> Iterator[list[Decoded]]:
     """Read and decode to the end, one step for each packet: most give one picture, some none, some several.
 
+    `corrupt` is set as `Damage` says.
+
     Raises:
         av.FFmpegError: Reading failed. Damage inside a packet does not raise, it is in the result.
     """
+    damage = Damage()
     for packet in container.demux(stream):
         try:
             images = packet.decode()
         except av.EOFError:
             return
         except av.FFmpegError:
+            damage.begin()
             base = packet.time_base
             yield [Decoded(None if packet.pts is None or base is None else float(packet.pts * base), True, None)]
         else:
-            yield [Decoded(image.time, image.is_corrupt, image) for image in images]
+            yield [_judged(image, damage) for image in images]
+
+
+def _judged(image: av.VideoFrame, damage: Damage) -> Decoded:
+    corrupt = damage.covers(image.time, key=image.key_frame, marked=image.is_corrupt)
+    return Decoded(image.time, corrupt, image)
 
 
 def failure(error: av.FFmpegError, where: str, *, delivering: bool, final: Collection[str]) -> SourceError:

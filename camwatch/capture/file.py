@@ -1,15 +1,15 @@
 """Recordings: a video file as a source, with times that rise steadily whatever the file says."""
 
 import time
-from collections.abc import Generator, Iterator
-from contextlib import suppress
+from collections.abc import Generator
 from itertools import chain
-from threading import Event
 
 import av
 from av.video.stream import VideoStream
 
+from camwatch.capture.address import mask
 from camwatch.capture.decode import RawFrame, decode, failure, first_video
+from camwatch.capture.running import Running
 from camwatch.errors import SourceError, SourceRefused
 
 DEFAULT_FPS = 25.0
@@ -50,10 +50,12 @@ class RisingTimes:
         self._shift = None
 
 
-class FileSource:
+class FileSource(Running):
     """A `Source` that reads a video file.
 
-    The same file gives the same frames and the same times whenever it is read, given `start_at`.
+    The same file gives the same frames and the same times whenever it is read, given `start_at`. What `frames()` may
+    raise: `SourceRefused` where there is no such file, it cannot be read, or there is no picture in it; `SourceLost`
+    where reading failed in the middle, because it is cut off or damaged (reason `invalid`) or the disk failed.
 
     Args:
         path: The file. A `file://` prefix is taken off.
@@ -66,29 +68,12 @@ class FileSource:
 
     def __init__(self, path: str, *, loop: bool = False, realtime: bool = False, start_at: float | None = None) -> None:
         """Nothing is opened yet."""
+        super().__init__()
         self._path = path.removeprefix("file://")
+        self._where = mask(self._path)  # it may be a mistyped camera address
         self._loop = loop
         self._realtime = realtime
         self._start_at = start_at
-        self._closing = Event()
-        self._running: Generator[RawFrame, None, None] | None = None
-
-    def frames(self) -> Iterator[RawFrame]:
-        """See `Source.frames`.
-
-        Raises:
-            SourceRefused: There is no such file, it cannot be read, or there is no picture in it.
-            SourceLost: Reading failed in the middle: cut off or damaged (reason `invalid`), or the disk failed.
-        """
-        self._running = self._deliver()
-        return self._running
-
-    def close(self) -> None:
-        """See `Source.close`."""
-        self._closing.set()
-        if self._running is not None:
-            with suppress(ValueError):  # it runs in another thread at this moment, and sees the flag itself
-                self._running.close()
 
     def _deliver(self) -> Generator[RawFrame, None, None]:
         started = time.monotonic()
@@ -100,7 +85,7 @@ class FileSource:
             try:
                 # "file:" keeps FFmpeg from taking a colon in the name for a protocol.
                 with av.open(f"file:{self._path}", mode="r") as container:
-                    stream = first_video(container, self._path)
+                    stream = first_video(container, self._where)
                     if times is None:
                         times = RisingTimes(_step(stream))
                     times.restart()
@@ -113,9 +98,9 @@ class FileSource:
                         if self._closing.is_set():
                             return
             except av.FFmpegError as error:
-                problem = failure(error, self._path, delivering=pictures > 0, final=_FINAL)
+                problem = failure(error, self._where, delivering=pictures > 0, final=_FINAL)
             if problem is None and not pictures:
-                problem = SourceRefused(f"{self._path}: there is no picture in it", "invalid")
+                problem = SourceRefused(f"{self._where}: there is no picture in it", "invalid")
             if problem is not None:
                 raise problem
             if not self._loop:

@@ -1,23 +1,24 @@
 """A live source: one connection to something that sends pictures when it wants, network camera or webcam."""
 
 import time
-from collections.abc import Callable, Collection, Generator, Iterator
-from contextlib import suppress
-from threading import Event
+from collections.abc import Callable, Collection, Generator
 
 import av
 from av.container import InputContainer
 
 from camwatch.capture.clock import WallClock
 from camwatch.capture.decode import RawFrame, decode, failure, first_video
+from camwatch.capture.running import Running
 from camwatch.errors import SourceError, SourceLost, SourceUnavailable
 
 _UNTIMED = frozenset({"mpjpeg", "mjpeg", "h264", "hevc"})
 """Formats without timestamps, for which FFmpeg makes some up from a rate of 25."""
 
 
-class LiveSource:
+class LiveSource(Running):
     """A `Source` on top of the PyAV container that `connect` opens.
+
+    FFmpeg cannot be interrupted while it waits for the next packet, only by its timeout: so long may `close` take.
 
     Args:
         where: The address as it may be shown, without credentials.
@@ -32,24 +33,11 @@ class LiveSource:
         self, where: str, connect: Callable[[], InputContainer], *, timeout: float, final: Collection[str]
     ) -> None:
         """Nothing is opened yet."""
+        super().__init__()
         self._where = where
         self._connect = connect
         self._timeout = timeout
         self._final = final
-        self._closing = Event()
-        self._running: Generator[RawFrame, None, None] | None = None
-
-    def frames(self) -> Iterator[RawFrame]:
-        """See `Source.frames`."""
-        self._running = self._deliver()
-        return self._running
-
-    def close(self) -> None:
-        """See `Source.close`; FFmpeg cannot be interrupted while it waits for the next packet, only by its timeout."""
-        self._closing.set()
-        if self._running is not None:
-            with suppress(ValueError):  # it runs in another thread at this moment, and sees the flag itself
-                self._running.close()
 
     def _deliver(self) -> Generator[RawFrame, None, None]:
         if self._closing.is_set():

@@ -1,18 +1,17 @@
 """A source without a camera: frames from given pictures, for the demo and for tests."""
 
 import time
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import suppress
-from threading import Event
+from collections.abc import Generator, Iterable
 
 import av
 
 from camwatch.capture.decode import RawFrame
+from camwatch.capture.running import Running
 from camwatch.errors import SourceError
 from camwatch.records import Picture
 
 
-class SyntheticSource:
+class SyntheticSource(Running):
     """A `Source` that shows pictures at a steady rate.
 
     Without `realtime` no clock is read: frame i has `pts` i / fps, and both its times count on from the given starts.
@@ -39,6 +38,7 @@ class SyntheticSource:
         fails: SourceError | None = None,
     ) -> None:
         """Nothing is shown before `frames()`."""
+        super().__init__()
         self.live = live
         self._pictures = pictures
         self._fps = fps
@@ -46,22 +46,8 @@ class SyntheticSource:
         self._start_monotonic = start_monotonic
         self._realtime = realtime
         self._fails = fails
-        self._closing = Event()
-        self._running: Generator[RawFrame, None, None] | None = None
 
-    def frames(self) -> Iterator[RawFrame]:
-        """See `Source.frames`."""
-        self._running = self._show()
-        return self._running
-
-    def close(self) -> None:
-        """See `Source.close`."""
-        self._closing.set()
-        if self._running is not None:
-            with suppress(ValueError):  # it runs in another thread at this moment, and sees the flag itself
-                self._running.close()
-
-    def _show(self) -> Generator[RawFrame, None, None]:
+    def _deliver(self) -> Generator[RawFrame, None, None]:
         wall, monotonic = self._start_at, self._start_monotonic
         if self._realtime:
             wall, monotonic = time.time(), time.monotonic()

@@ -5,6 +5,7 @@ strictly (text is no number, a number is no switch) and says in one sentence wha
 What cameras and topics need beyond these is in `values`.
 """
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,7 +42,9 @@ def shown(value: object) -> str:
         case int() | float():
             return f"is {value}"
         case str():
-            text = mask(value) if "://" in value else re.sub(r".*@", "***@", value)
+            # Without its white space where there is an @, so that a password with a space is masked as a whole.
+            text = mask("".join(value.split()) if "@" in value else value)
+            text = "".join(letter if letter.isprintable() else "?" for letter in text)
             return f'is "{text if len(text) <= 40 else text[:40] + "..."}"'
         case list():
             return "is a list"
@@ -159,10 +162,11 @@ class Duration(Kind):
             seconds = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
         if seconds is None:
             raise WrongValueError(f"{shown(value)}, must be a duration such as 5s, 20ms, 2m or 1h")
-        if seconds > self.most or seconds < 0 or (seconds == 0 and not self.zero):
+        seconds = round(seconds, 6) if math.isfinite(seconds) else math.inf
+        if not 0 <= seconds <= self.most or (seconds == 0 and not self.zero):
             low = "from 0s to" if self.zero else "above 0s and at most"
             raise WrongValueError(f"{shown(value)}, must be {low} {self.dump(self.most)}")
-        return round(seconds, 6)
+        return seconds
 
     def dump(self, value: float) -> str:
         """See Kind.dump."""
@@ -286,7 +290,7 @@ class Place(Kind):
 
     def dump(self, value: Path) -> str:
         """See Kind.dump."""
-        return str(value)
+        return mask(str(value))  # it may be an address that stands in the wrong line
 
     def json_schema(self) -> dict[str, Any]:
         """See Kind.json_schema."""

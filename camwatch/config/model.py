@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from camwatch.capture.address import mask
 from camwatch.config.fields import Choice, Duration, Number, Place, Secret, Switch, Text, problem
 from camwatch.config.problems import explain
 from camwatch.config.values import HOST, TOPIC, Mask, Name, Polygon, SourceUrl
@@ -44,7 +45,7 @@ _Port = Annotated[int, Number(least=1, most=65535, whole=True)]
 _Folder = Annotated[Path, Place("the path of a folder")]
 _File = Annotated[Path, Place("the path of a file")]
 _Threshold = Annotated[float, Number(least=0, most=1)]
-_Rate = Annotated[float, Number(above=0, most=0.5)]
+_Rate = Annotated[float, Number(least=0.0001, most=0.1)]
 _MinFace = Annotated[int, Number(least=20, most=1000, whole=True)]
 
 
@@ -133,11 +134,11 @@ class Recognition(Section):
     faces: _Folder = DEFAULT_FACES
     """One folder of photos for each person; watched, and read again without a gap."""
     false_alarm_rate: _Rate = 0.01
-    """The share of strangers' visits that may be given a name; the threshold is calibrated to it."""
+    """The share of strangers' visits that may be given a name, 0.0001 to 0.1: what the calibration reaches."""
     threshold: _Threshold | None = None
     """A cosine similarity from 0 to 1 in place of the calibrated one."""
     min_face: _MinFace = 40
-    """Height in pixels of the smallest face that is looked for."""
+    """Height in pixels of the smallest face that is looked for; to be named it needs 30 in any case."""
 
 
 class Retain(Section):
@@ -346,7 +347,7 @@ def verify(config: Config) -> list[str]:
     for name, camera in config.cameras.items():
         if camera.source.is_file:
             found[f"cameras.{name}.source"] = _unreadable(Path(camera.source.reveal()))
-    return [f"{config.location(key)}: {key}: {text}" for key, text in found.items() if text]
+    return [f"{config.location(key)}: {key}: {mask(text)}" for key, text in found.items() if text]
 
 
 def _unreadable(path: Path | None, *, folder: bool = False) -> str | None:

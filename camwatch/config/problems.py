@@ -83,7 +83,7 @@ def _no_section(value: object, path: KeyPath, root: Model) -> str:
         return f"must hold sections such as {alternatives([f'`{key}:`' for key in root.model_fields])}"
     if len(path) > 1 and path[-1] in _keys((*path[:-1], ""), root):
         return "stands where a camera's name is due, indent it below the name"
-    text = f"must be a section of `key: value` lines, indented under `{path[-1]}:`"
+    text = f"must be a section of `key: value` lines, indented under `{dotted(path[-1:])}:`"
     return f"{_without_text(value)}, {text}"
 
 

@@ -1,5 +1,6 @@
 """Values of the configuration that have a meaning of their own: camera sources, names, hosts, topics, masks."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,18 +10,20 @@ from urllib.parse import urlsplit
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
+from camwatch.capture.address import NETWORK, kind, mask, scheme
 from camwatch.capture.address import Kind as SourceKind
-from camwatch.capture.address import kind, mask
 from camwatch.config.fields import Kind, Text, WrongValueError, alternatives, place, shown, text
-from camwatch.config.yamlfile import nearest
+from camwatch.config.yamlfile import PLAIN, nearest
 from camwatch.names import slug
 
 Polygon = tuple[tuple[float, float], ...]
 """Corners as (x, y) fractions of the picture, origin at the top left."""
 
-_SCHEMES = ("rtsp", "rtsps", "http", "https")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_LOOKS_LIKE_ADDRESS = re.compile(r"[^/]*:[^/]*@|[0-9]{1,3}(\.[0-9]{1,3}){3}([:/]|$)")
+_LOOKS_LIKE_ADDRESS = re.compile(
+    r"[0-9]{1,3}(\.[0-9]{1,3}){3}([:/]|$)"
+    r"|\W*://|[^\w/.~]*[a-z][\w.-]+\s*[:;]\s*[/\\]|[^\w/.~]*(rtsps?|https?)\s*//",
+    re.IGNORECASE,
+)
 _SOURCE = "an rtsp:// or http:// address, the path of a recording, or the number of a webcam"
 
 
@@ -85,14 +88,16 @@ class Source(Kind):
                 raise WrongValueError(f"{shown(value)}, a webcam's number is 0 or a little more")
             return SourceUrl(str(value), "webcam")
         address = text(value, _SOURCE, secret=True).strip()
-        scheme = _SCHEME.match(address)
-        if scheme:
-            return SourceUrl(_url(address, scheme[1].lower()), "network")
+        begins = scheme(address)
+        if begins is not None:
+            return SourceUrl(_url(address, begins), "network")
         if kind(address) == "webcam":
             return SourceUrl(address, "webcam")
-        if _LOOKS_LIKE_ADDRESS.match(address):
+        path = str(place(address, folder))
+        # Taken for a file, a mistyped address would be shown with its password: nothing that `mask` changes may pass.
+        if (_LOOKS_LIKE_ADDRESS.match(address) or mask(address) != address) and not os.access(path, os.F_OK):
             raise WrongValueError("looks like a camera's address, which begins with its scheme: rtsp://")
-        return SourceUrl(str(place(address, folder)), "file")
+        return SourceUrl(path, "file")
 
     def dump(self, value: SourceUrl) -> str:
         """See Kind.dump."""
@@ -103,13 +108,13 @@ class Source(Kind):
         return {"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer", "minimum": 0, "maximum": 999}]}
 
 
-def _url(address: str, scheme: str) -> str:
-    if scheme == "file":
+def _url(address: str, begins: str) -> str:
+    if begins == "file":
         raise WrongValueError("a recording is given by its path alone, without file://")
-    if scheme not in _SCHEMES:
-        near = nearest(scheme, _SCHEMES)
+    if begins not in NETWORK:
+        near = nearest(begins, NETWORK)
         hint = f", did you mean {near}://?" if near else ""
-        raise WrongValueError(f'begins with "{scheme}://", must be {alternatives([f"{s}://" for s in _SCHEMES])}{hint}')
+        raise WrongValueError(f'begins with "{begins}://", must be {alternatives([f"{s}://" for s in NETWORK])}{hint}')
     if re.search(r"\s", address):
         raise WrongValueError("the address holds a space, write %20 for it")
     try:
@@ -119,10 +124,15 @@ def _url(address: str, scheme: str) -> str:
         usable = False
     if not usable:
         raise WrongValueError(
-            f"{shown(address)}, must be {scheme}://USER:PASSWORD@HOST:PORT/PATH, "
+            f"{shown(address)}, must be {begins}://USER:PASSWORD@HOST:PORT/PATH, "
             "with / # ? @ : in the password written as %2F %23 %3F %40 %3A"
         )
-    return scheme + address[len(scheme) :]
+    if "@" in parts.path + parts.query + parts.fragment:
+        raise WrongValueError(
+            "holds an @ after the host: write %40 for every @ in the password or path, "
+            "and %2F %23 %3F for / # ? in the password"
+        )
+    return begins + address[len(begins) :]
 
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -136,7 +146,10 @@ class Name(Kind):
         """See Kind.read."""
         name = text(value, "a name of a-z, 0-9, _ and -")
         if not _SLUG.fullmatch(name):
-            raise WrongValueError(f"{shown(name)}, must be a name of a-z, 0-9, _ and -, for example {slug(name)}")
+            due = "must be a name of a-z, 0-9, _ and -"
+            if not PLAIN.fullmatch(name):
+                raise WrongValueError(f"is not shown as it may be a password or an address, {due}")
+            raise WrongValueError(f"{shown(name)}, {due}, for example {slug(name)}")
         return name
 
     def json_schema(self) -> dict[str, Any]:

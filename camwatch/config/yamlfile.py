@@ -5,6 +5,7 @@ Keys are always text. No value is ever repeated in a message, because a mistyped
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +19,8 @@ from camwatch.errors import ConfigError
 SECRETS = "secrets.yaml"
 MAX_BYTES = 1 << 20
 MAX_NODES = 100_000
+PLAIN = re.compile(r"[\w .-]{1,40}")
+"""Keys and names that a message may repeat; what has other characters may be an address or a password out of place."""
 
 KeyPath = tuple[str | int, ...]
 """The way to a value: keys, and positions in lists."""
@@ -70,13 +73,14 @@ class Document:
 
 
 def dotted(path: KeyPath) -> str:
-    """`('cameras', 'door', 'motion', 'masks', 0)` as `cameras.door.motion.masks[0]`."""
+    """`('cameras', 'door', 'motion', 'masks', 0)` as `cameras.door.motion.masks[0]`; keys not `PLAIN` are not shown."""
     text = ""
     for part in path:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += f".{part}" if text else part
+            key = part if PLAIN.fullmatch(part) else "(a key here)"
+            text += f".{key}" if text else key
     return text
 
 
@@ -135,6 +139,7 @@ def _variable(environ: Mapping[str, str], words: str) -> str:
     name, _, default = words.partition(" ")
     value = environ.get(name, default.strip() or None)
     if value is None:
+        name = name if PLAIN.fullmatch(name) else "NAME"
         text = f"environment variable {name} is not set, set it or write !env_var {name} DEFAULT"
         raise LookupError(text)
     return value

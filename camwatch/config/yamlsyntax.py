@@ -17,6 +17,7 @@ _PLAIN: tuple[tuple[str, str, str], ...] = (
     ("int", r"[-+]?[0-9]+", "-+0123456789"),
     ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
 )
+_PATTERNS = {kind: pattern for kind, pattern, _ in _PLAIN}
 
 
 class Loader(yaml.SafeLoader):
@@ -36,6 +37,8 @@ def construct(kind: str, text: str) -> object:
     Raises:
         ValueError: The text is no such scalar, which only an explicit tag (`!!int five`) can bring about.
     """
+    if kind != "str" and not re.fullmatch(_PATTERNS[kind], text):
+        raise ValueError(f"no {kind}")
     match kind:
         case "null":
             return None

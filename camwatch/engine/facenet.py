@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 from camwatch.engine.frozen_graph import read_frozen_graph
 from camwatch.engine.inception_resnet import CHIP_SIZE, EMBEDDING_SIZE, InceptionResnetV1
 from camwatch.engine.runtime import load_tensorflow
-from camwatch.engine.weights import FACENET, check, facenet_graph_path, facenet_network
+from camwatch.engine.weights import FACENET, facenet_graph_path, facenet_network
+from camwatch.errors import WeightsError
 from camwatch.records import Picture
 
 CHUNK = 32
 """Chips in one call of the network: more gain nothing on a CPU and cost memory."""
+MOST_ALIKE = 0.99
+"""Cosine of two quite different patterns that no sound network reaches; the packaged one gives 0.65."""
 
 
 class FaceEmbedder:
@@ -32,16 +35,15 @@ class FaceEmbedder:
     """
 
     def __init__(self, weights: Path | None = None) -> None:
-        """Read the weights and build the network; takes about a second."""
-        if weights is None:
-            weights = facenet_graph_path()
-            check(weights, FACENET.sha256)
+        """Read the weights, build the network and try it; takes some seconds."""
+        path = facenet_graph_path() if weights is None else weights
         tf = load_tensorflow()
-        frozen = read_frozen_graph(weights)
+        frozen = read_frozen_graph(path, FACENET.sha256 if weights is None else None)
         self.network = facenet_network(frozen.sha256)
         chips = tf.TensorSpec((None, CHIP_SIZE, CHIP_SIZE, 3), tf.uint8)
         # One trace for every batch size; autograph has nothing to convert and would cost seconds.
         self._run: Any = tf.function(InceptionResnetV1(frozen.layers), input_signature=[chips], autograph=False)
+        self._try(path)
 
     def embed(self, chips: NDArray[np.uint8] | Sequence[Picture]) -> NDArray[np.float32]:
         """Embed any number of chips, at most `CHUNK` at a time.
@@ -62,3 +64,14 @@ class FaceEmbedder:
                 raise ValueError(f"chips are {chunk.dtype} {chunk.shape}, uint8 (n, 160, 160, 3) expected")
             rows.append(self._run(chunk).numpy())
         return np.concatenate(rows)
+
+    def _try(self, path: Path) -> None:
+        """Embed two patterns: finite weights can still be so wrong that embeddings vanish or are all the same."""
+        patterns = np.random.default_rng(0).integers(0, 256, (2, 2, 2, 3)).astype(np.uint8)
+        first, second = self.embed(patterns.repeat(CHIP_SIZE // 2, 1).repeat(CHIP_SIZE // 2, 2))
+        lengths = np.linalg.norm([first, second], axis=1)
+        # written such that NaN fails
+        if not (np.abs(lengths - 1) < 1e-3).all() or not first @ second < MOST_ALIKE:
+            raise WeightsError(
+                f"{path}: the weights are damaged: the network gives no embeddings that tell faces apart"
+            )

@@ -11,7 +11,6 @@ Arrays are found by name, as only names survive both kinds; strides, padding and
 architecture, so that another network under the same names is refused rather than run wrongly.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camwatch.engine.inception_resnet import BOTTLENECK, Layer, Spec, layers
+from camwatch.engine.weights import check
 from camwatch.errors import WeightsError
 
 ROOT = "InceptionResnetV1"
@@ -39,16 +39,21 @@ class FrozenNetwork:
     sha256: str
 
 
-def read_frozen_graph(path: Path) -> FrozenNetwork:
+def read_frozen_graph(path: Path, expected: str | None = None) -> FrozenNetwork:
     """Read and fold the weights of one InceptionResnetV1 with 512-d embeddings.
 
+    Args:
+        path: The frozen graph; read once.
+        expected: The SHA-256 that it must have; None where any such network will do.
+
     Raises:
-        WeightsError: The file cannot be read, is no TensorFlow graph, is cut short, holds another network or
-            values that are not finite.
+        WeightsError: The file cannot be read, is not the one expected, is no TensorFlow graph, is cut short, holds
+            another network or values that are not finite.
     """
     data = _read(path)
+    digest = check(path, data, expected)
     graph = _Graph(path, data)
-    return FrozenNetwork({spec.name: graph.layer(spec) for spec in layers()}, hashlib.sha256(data).hexdigest())
+    return FrozenNetwork({spec.name: graph.layer(spec) for spec in layers()}, digest)
 
 
 def _read(path: Path) -> bytes:

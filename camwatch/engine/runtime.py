@@ -3,22 +3,23 @@
 import contextlib
 import logging
 import os
-import re
+import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import cv2
 
+from camwatch.engine import chatter
 from camwatch.errors import InputError
 
 Device = Literal["auto", "cpu", "gpu"]
 
 _log = logging.getLogger(__name__)
 
-_CHATTER = re.compile(rb"WARNING: All log messages before absl|[IW]\d{4} \d|\s*$")
-"""Informations and warnings in absl's format; errors (`E0000 ...`) are not among them."""
+_CPUINFO = Path("/proc/cpuinfo")
 
 
 def load_tensorflow() -> Any:
@@ -28,13 +29,24 @@ def load_tensorflow() -> Any:
     `TF_FORCE_GPU_ALLOW_GROWTH` and `KERAS_BACKEND` in the environment, each only where it is not set.
 
     Raises:
-        InputError: The environment asks Keras for another backend.
+        InputError: The environment asks Keras for another backend, or TensorFlow needs another processor.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # else C++ writes warnings about GPUs that are not there
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # else it reserves all, or all of a limit, at once
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
         raise InputError(f"KERAS_BACKEND is {backend!r} in the environment: camwatch needs 'tensorflow', or no value")
+    return _tensorflow()
+
+
+@cache
+def _tensorflow() -> Any:
+    trial = [sys.executable, "-c", "import tensorflow"]
+    if not _has_avx() and subprocess.run(trial, check=False, capture_output=True).returncode < 0:
+        raise InputError(
+            "this processor has no AVX, which this build of TensorFlow needs: another computer or another build will "
+            "do; in a virtual machine, the processor type `host`"
+        )
     with _quiet_stderr():
         import tensorflow
 
@@ -43,25 +55,45 @@ def load_tensorflow() -> Any:
     return tensorflow
 
 
+def _has_avx() -> bool:
+    """False only where Linux lists the features of an x86 processor, and AVX is not among them.
+
+    Without it, TensorFlow as PyPI has it ends the process. Builds of other makers may not, so it is tried then.
+    """
+    try:
+        lines = _CPUINFO.read_text("ascii", "replace").splitlines()
+    except OSError:
+        return True
+    flags = next((line.split() for line in lines if line.startswith("flags")), None)
+    return flags is None or "avx" in flags
+
+
 @contextlib.contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """Hold back what native code writes to descriptor 2, and let through only what is not start-up chatter.
+    """Let through only what is not start-up chatter of all that is written to descriptor 2, also if we die inside.
 
     TensorFlow logs before its logging is set up, whatever the level asked for; no setting of it helps.
     """
     sys.stderr.flush()
+    try:
+        listener = subprocess.Popen(
+            [sys.executable, "-I", "-S", chatter.__file__], stdin=subprocess.PIPE, stdout=2, stderr=subprocess.DEVNULL
+        )
+    except OSError:  # no memory for another process, say: chatter is the smaller evil
+        yield
+        return
+    assert listener.stdin is not None  # it is a pipe
     saved = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(saved, 2)
-            os.close(saved)
-            held.seek(0)
-            lines = [line for line in held.read().splitlines(keepends=True) if not _CHATTER.match(line)]
-            os.write(2, b"".join(lines))
+    os.dup2(listener.stdin.fileno(), 2)
+    listener.stdin.close()
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(saved, 2)  # the last writer is gone: it ends
+        os.close(saved)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            listener.wait(5)
 
 
 def configure_tensorflow(

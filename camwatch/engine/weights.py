@@ -11,7 +11,6 @@ only after the very bytes that it is going to load have matched a pinned SHA-256
 import hashlib
 import importlib.util
 import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +21,6 @@ from camwatch.errors import WeightsError
 
 Arrays = tuple[NDArray[np.float32], ...]
 """The parameters of one network, in the order in which its layers were made."""
-
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,25 +114,27 @@ def facenet_graph_path() -> Path:
     return locate(FACENET)
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, lower-case hexadecimal; reads it in blocks.
+def check(path: Path, content: bytes, expected: str | None) -> str:
+    """Make sure that what was read from a file is what was pinned; these very bytes are then to be used.
+
+    Args:
+        path: What errors call it.
+        content: The whole file.
+        expected: The pinned SHA-256; None where anything will do.
+
+    Returns:
+        The SHA-256 of the content, lower-case hexadecimal.
 
     Raises:
-        WeightsError: The file cannot be read.
+        WeightsError: The SHA-256 is not `expected`.
     """
-    digest = hashlib.sha256()
-    for block in _blocks(path):
-        digest.update(block)
-    return digest.hexdigest()
-
-
-def check(path: Path, expected: str) -> None:
-    """Make sure that a file is the one whose hash was pinned.
-
-    Raises:
-        WeightsError: It cannot be read, or its SHA-256 is not `expected`.
-    """
-    _compare(path, sha256(path), expected)
+    found = hashlib.sha256(content).hexdigest()
+    if expected is not None and found != expected:
+        raise WeightsError(
+            f"{path}: not the expected weights (wrong version, truncated or altered): "
+            f"its SHA-256 begins with {found[:12]}, expected {expected[:12]}"
+        )
+    return found
 
 
 def mtcnn_weights(folder: Path | None = None) -> MtcnnWeights:
@@ -157,25 +156,11 @@ def mtcnn_weights(folder: Path | None = None) -> MtcnnWeights:
 
 def _load(path: Path, expected: str) -> Arrays:
     """Read a joblib dump once; hash those bytes; only then let joblib see them."""
-    content = b"".join(_blocks(path))
-    _compare(path, hashlib.sha256(content).hexdigest(), expected)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
+    check(path, content, expected)
     import joblib  # heavy, and needed by the process that owns the networks only
 
     return tuple(np.asarray(array, dtype=np.float32) for array in joblib.load(io.BytesIO(content)))
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                yield block
-    except OSError as error:
-        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def _compare(path: Path, found: str, expected: str) -> None:
-    if found != expected:
-        raise WeightsError(
-            f"{path}: not the expected weights (wrong version, truncated or altered): "
-            f"its SHA-256 begins with {found[:12]}, expected {expected[:12]}"
-        )

@@ -8,6 +8,8 @@ reported once and made anew.
 import io
 import json
 import logging
+import os
+import stat
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -70,6 +72,23 @@ def erase_rows(folder: Path, digests: set[str]) -> int:
     return len(found) - len(kept)
 
 
+def keep_private(folder: Path) -> None:
+    """Close a folder that we are going to write into to everybody else, where it is ours; never fails.
+
+    A folder that all may write into (with the sticky bit, as /tmp) belongs to everybody and stays open.
+    """
+    try:
+        found = folder.stat()
+        mode = stat.S_IMODE(found.st_mode)
+        if found.st_uid != os.geteuid() or not mode & 0o077 or mode & stat.S_ISVTX:
+            return
+        folder.chmod(mode & ~0o077)
+    except OSError as error:
+        _log.info("%s: stays open to others: %s", folder, error.strerror or error)
+        return
+    _log.info("%s: has faces in it, and is for its owner alone from now on", folder)
+
+
 def _read(folder: Path) -> tuple[dict[str, CachedPhoto], str | None]:
     """The cached photos and their network; the network is None where there is no cache to be read."""
     path = folder / CACHE_FILE
@@ -103,6 +122,7 @@ def _write(folder: Path, network: str, photos: Iterable[CachedPhoto]) -> None:
         start += count
     rows = np.concatenate(parts) if parts else np.zeros((0, 512), np.float32)
     index = json.dumps({"version": _VERSION, "network": network, "photos": entries})
+    keep_private(folder)
     content = io.BytesIO()
     np.savez(content, embeddings=rows, index=np.array(index))
     write_whole(folder / CACHE_FILE, content.getvalue())

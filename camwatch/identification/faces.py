@@ -2,7 +2,7 @@
 
 A folder is named after its person, or holds a `person.json` with the name, `{"version": 1, "name": "..."}`, as the
 folders made by `store_photo` do: a name is free text and a folder's name cannot be. Hidden files and folders, and
-files that are no pictures, are ignored.
+files that are no pictures, are ignored; pictures of a kind that is not read are told.
 """
 
 import hashlib
@@ -17,10 +17,14 @@ from pathlib import Path
 
 from camwatch.errors import PhotoError
 from camwatch.files import write_whole
-from camwatch.identification.cache import CACHE_FILE, erase_rows
+from camwatch.identification.cache import CACHE_FILE, erase_rows, keep_private
 from camwatch.names import slug
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+OTHER_SUFFIXES = frozenset(
+    {".arw", ".avif", ".cr2", ".cr3", ".dng", ".gif", ".heic", ".heif", ".hif", ".jp2", ".jxl", ".nef", ".raf"}
+)
+"""Pictures that phones and cameras make and that are not read."""
 NAME_FILE = "person.json"
 _LONGEST_NAME = 200
 _log = logging.getLogger(__name__)
@@ -41,7 +45,7 @@ class FolderScan:
 
     Attributes:
         photos: By person, then by path.
-        problems: One line for each thing that could not be read.
+        problems: One line for each thing that could not be read, or is not as it should be.
         signature: As `signature` gave it before the first file was read, so that a later change shows.
     """
 
@@ -67,20 +71,21 @@ class Forgotten:
 
 
 def signature(folder: Path) -> str:
-    """A digest of the names, sizes and times of all photos and name files, cheap enough to be asked every second.
+    """A digest of the names, sizes and times of all pictures and name files, cheap enough to be asked every second.
 
     Empty where the folder does not exist.
     """
+    if not folder.is_dir():
+        return ""
     lines = []
-    for person in _folders(folder):
-        for path in [person / NAME_FILE, *_images(person)]:
+    for home in [folder, *_folders(folder)]:
+        lines.append(home.name)  # an empty folder is told too
+        for path in [home / NAME_FILE, *_images(home, IMAGE_SUFFIXES | OTHER_SUFFIXES)]:
             try:
                 stat = path.stat()
             except OSError:
                 continue
             lines.append(f"{path.relative_to(folder)}\0{stat.st_mtime_ns}\0{stat.st_size}")
-    if not lines and not folder.is_dir():
-        return ""
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -101,9 +106,14 @@ def scan(folder: Path, *, allow_empty: bool = False) -> FolderScan:
     mark = signature(folder)
     photos: list[PhotoFile] = []
     problems: list[str] = []
+    homes: dict[str, Path] = {}
     for person_folder in _folders(folder):
         person, trouble = _person(person_folder)
         problems += [trouble] if trouble else []
+        first = homes.setdefault(person, person_folder)
+        if first != person_folder:
+            problems.append(f"{first} and {person_folder}: both called {person}, taken for one person")
+        problems += _unread(person_folder)
         for path in _images(person_folder):
             try:
                 digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -113,7 +123,8 @@ def scan(folder: Path, *, allow_empty: bool = False) -> FolderScan:
             photos.append(PhotoFile(person, path, digest))
     problems += [f"{path}: not in a person's folder, left out" for path in _images(folder)]
     if not photos and not allow_empty:
-        raise PhotoError(f"{folder}: nobody in it; it should hold one folder of photos for each person")
+        why = f": {problems[0]}" if problems else ""
+        raise PhotoError(f"{folder}: nobody in it; it should hold one folder of photos for each person{why}")
     photos.sort(key=lambda photo: (photo.person, photo.path))
     return FolderScan(folder, tuple(photos), tuple(problems), mark)
 
@@ -140,7 +151,9 @@ def store_photo(folder: Path, person: str, data: bytes, suffix: str) -> Path:
         raise PhotoError(f"{suffix or 'no suffix'}: not a picture; one of {', '.join(sorted(IMAGE_SUFFIXES))} is")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        keep_private(folder)
         home = next((one for one in _folders(folder) if _person(one)[0] == name), None) or _make_home(folder, name)
+        keep_private(home)
         path = home / f"{hashlib.sha256(data).hexdigest()[:16]}{suffix.lower()}"
         write_whole(path, data)
     except OSError as error:
@@ -192,8 +205,17 @@ def _folders(folder: Path) -> Iterator[Path]:
     return iter(sorted(path for path in _listed(folder) if path.is_dir()))
 
 
-def _images(folder: Path) -> list[Path]:
-    return sorted(path for path in _listed(folder) if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+def _images(folder: Path, suffixes: frozenset[str] = IMAGE_SUFFIXES) -> list[Path]:
+    return sorted(path for path in _listed(folder) if path.suffix.lower() in suffixes and path.is_file())
+
+
+def _unread(folder: Path) -> list[str]:
+    """What to tell of a person's folder without a photo, or with pictures of kinds that are not read."""
+    others = [path.name for path in _images(folder, OTHER_SUFFIXES)]
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        return [f"{folder / others[0]}{more}: of a kind that is not read, convert to JPEG"]
+    return [] if _images(folder) else [f"{folder}: no photo in it"]
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -172,8 +172,11 @@ class Daemon:
     def _every_second(self, now: float) -> None:
         self._supervisor.step(now)
         if not self._is_blind(now):
+            # Where frames are under way they carry the time; the clock would run ahead of them.
+            waiting = {camera for camera, count in self._cameras.counts().items() if count.in_flight}
             for camera, offset in self._clock_offset.items():
-                self._report(self._decider.advance(camera, now + offset - ADVANCE_DELAY))
+                if camera not in waiting:
+                    self._report(self._decider.advance(camera, now + offset - ADVANCE_DELAY))
         if self._gallery.network is not None:
             self._embed(self._gallery.poll(now))
             self._swap_gallery()

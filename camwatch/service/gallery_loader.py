@@ -5,15 +5,13 @@ network shares too, and costs one `stat` a photo.
 """
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 from camwatch.errors import PhotoError
-from camwatch.identification.cache import read_cache, write_cache
-from camwatch.identification.faces import PhotoFile, scan, signature
-from camwatch.identification.gallery import Gallery
+from camwatch.identification.cache import CachedPhoto, read_cache, write_cache
+from camwatch.identification.faces import FolderScan, PhotoFile, scan, signature
+from camwatch.identification.loader import assembled, split
 from camwatch.identification.recognizer import Recognizer
-from camwatch.records import Enrolled
 from camwatch.service.messages import Message, enrolled_from
 
 log = logging.getLogger(__name__)
@@ -40,12 +38,11 @@ class GalleryLoader:
 
     def __init__(self, faces: Path, *, false_alarm_rate: float, threshold: float | None) -> None:
         """Look at the folder once, so that a wrong path is said at the start."""
-        scan(faces)
+        self._found: FolderScan = scan(faces)
         self._faces = faces
         self._rate, self._threshold = false_alarm_rate, threshold
         self.network: str | None = None
-        self._known: dict[str, Enrolled] = {}
-        self._wanted: tuple[PhotoFile, ...] = ()
+        self._known: dict[str, CachedPhoto] = {}
         self._waiting: dict[str, PhotoFile] = {}
         self._refused: set[str] = set()
         self._deaths: dict[str, int] = {}
@@ -62,10 +59,7 @@ class GalleryLoader:
         """
         if network != self.network:
             self.network = network
-            cached = read_cache(self._faces, network)
-            self._known = {
-                digest: Enrolled("", "", digest, photo.embeddings, photo.quality) for digest, photo in cached.items()
-            }
+            self._known = read_cache(self._faces, network)
             self._signature = ""
         if self._loading:
             return self._jobs()
@@ -86,8 +80,8 @@ class GalleryLoader:
             log.warning("photo left out: %s", message.fields["error"])
             self._refused.add(digest)
             return
-        enrolled = enrolled_from(message)
-        self._known[enrolled.sha256] = enrolled
+        new = enrolled_from(message)
+        self._known[new.sha256] = CachedPhoto(new.sha256, new.embeddings, new.quality)
 
     def interrupted(self) -> None:
         """Inference died. The photo it was at is tried once more, then left out."""
@@ -105,18 +99,13 @@ class GalleryLoader:
         if not self._loading or self._waiting or self.network is None:
             return None
         self._loading = False
-        enrolled = [
-            replace(known, person=photo.person, photo=str(photo.path.relative_to(self._faces)))
-            for photo in self._wanted
-            if (known := self._known.get(photo.sha256)) is not None
-        ]
-        self._known = {one.sha256: one for one in enrolled}
+        enrolled, left_out = split(self._found, self._known)
+        self._known = {one.sha256: self._known[one.sha256] for one in enrolled}
         write_cache(self._faces, self.network, enrolled)
-        without = {photo.person for photo in self._wanted} - {one.person for one in enrolled}
+        without = {photo.person for photo in left_out} - {one.person for one in enrolled}
         if without:
             log.warning("no usable photo of: %s", ", ".join(sorted(without)))
-        gallery = Gallery(enrolled, self.network)
-        return Recognizer(gallery, false_alarm_rate=self._rate, threshold=self._threshold)
+        return Recognizer(assembled(enrolled, self.network), false_alarm_rate=self._rate, threshold=self._threshold)
 
     def _rescan(self) -> list[dict[str, str]]:
         mark = signature(self._faces)
@@ -129,13 +118,10 @@ class GalleryLoader:
             return []
         self._complain("; ".join(found.problems))
         self._signature = found.signature
-        self._wanted = found.photos
+        self._found = found
         self._loading = True
-        self._waiting = {
-            photo.sha256: photo
-            for photo in found.photos
-            if photo.sha256 not in self._known and photo.sha256 not in self._refused
-        }
+        _, fresh = split(found, self._known)
+        self._waiting = {photo.sha256: photo for photo in fresh if photo.sha256 not in self._refused}
         return self._jobs()
 
     def _jobs(self) -> list[dict[str, str]]:

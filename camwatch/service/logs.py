@@ -2,21 +2,13 @@
 
 import json
 import logging
-import re
 import sys
 import time
 from typing import Literal
 
-from camwatch.capture import address
+from camwatch.capture.address import mask
 
 LogFormat = Literal["text", "json"]
-
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"]+", re.IGNORECASE)
-
-
-def mask(text: str) -> str:
-    """The text with the credentials of every URL in it replaced by `***`."""
-    return _URL.sub(lambda url: address.mask(url[0]), text)
 
 
 class _Text(logging.Formatter):
@@ -41,11 +33,11 @@ class _Json(logging.Formatter):
             "level": record.levelname.lower(),
             "process": self._process,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": mask(record.getMessage()),
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return mask(json.dumps(line, ensure_ascii=False))
+            line["exception"] = mask(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False)
 
 
 def set_up(log_format: LogFormat, *, process: str, level: int = logging.INFO) -> None:

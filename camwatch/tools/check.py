@@ -14,6 +14,7 @@ import yaml
 
 from camwatch.config.model import Camera, Config, Mqtt, load, verify
 from camwatch.errors import CamwatchError, ConfigError, SourceLost
+from camwatch.identification.evidence import SMALLEST
 
 PROBES_AT_ONCE = 8
 BROKER_TIMEOUT = 5.0
@@ -52,6 +53,11 @@ def check(path: Path, *, probe: bool, out: TextIO | None = None, err: TextIO | N
     out.flush()
     count = len(config.cameras)
     print(f"{path}: no problems, {count} camera{'s' if count > 1 else ''}", file=err)
+    for name in config.cameras:
+        smallest = config.recognition_for(name).min_face
+        if smallest < SMALLEST:
+            note = f"min_face is {smallest}, but faces below {SMALLEST:.0f} pixels never count"
+            print(f"cameras.{name}: {note}", file=err)
     if not probe:
         return 0
     answers = ask(config)

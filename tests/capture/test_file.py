@@ -108,6 +108,10 @@ def test_damage_is_flagged_and_the_rest_is_delivered(tmp_path: Path) -> None:
     assert any(frame.corrupt for frame in frames)
     assert not frames[0].corrupt
     assert not frames[-1].corrupt
+    good = [frame.rgb()[120:180].astype(int) for frame in frames if not frame.corrupt]  # where the square moves
+    pictures = [picture[120:180] for picture in clips.square_pictures((320, 240), 100)]
+    assert len(good) >= 50
+    assert all(min(np.abs(one - picture).mean() for picture in pictures) < 6 for one in good)
     assert times(FileSource(str(path))) == sorted({frame.pts for frame in frames if frame.pts is not None})
 
 
@@ -140,6 +144,12 @@ def test_what_cannot_be_read_is_refused_with_its_name_and_a_reason(tmp_path: Pat
         assert (name, caught.value.reason) == (name, reason)
         assert str(caught.value).startswith(f"{path}: ")
         assert caught.value.__context__ is None
+
+
+def test_a_mistyped_address_taken_for_a_file_is_masked() -> None:
+    with pytest.raises(SourceRefused) as caught:
+        next(FileSource("rtsp:/cam:s3cret@host/1").frames())
+    assert str(caught.value) == "***@host/1: there is no such file or device"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -124,12 +124,15 @@ def test_durations_are_printed_as_they_are_read(seconds: float) -> None:
         ("0", "0", "webcam"),
         ("'2'", "2", "webcam"),
         ("/dev/video1", "/dev/video1", "webcam"),
-        ("RTSP://h/s@1", "rtsp://h/s@1", "network"),
+        ("RTSP://h/s%401", "rtsp://h/s%401", "network"),
         ("http://h:8080/video?user=a&pwd=b", "http://h:8080/video?user=a&pwd=b", "network"),
         ("rtsp://[fe80::1]:554/s", "rtsp://[fe80::1]:554/s", "network"),
         ("rtsp://u:p%2Fw@h/s", "rtsp://u:p%2Fw@h/s", "network"),
         ("film.mp4", "{folder}/film.mp4", "file"),
         ("/srv/a@b:c.mp4", "/srv/a@b:c.mp4", "file"),
+        ("videos/film.mp4", "{folder}/videos/film.mp4", "file"),
+        ("rtsp/film.mp4", "{folder}/rtsp/film.mp4", "file"),
+        ("C:/film@home.mp4", "{folder}/C:/film@home.mp4", "file"),
     ],
 )
 def test_sources(tmp_path: Path, written: str, meant: str, kind: str) -> None:
@@ -137,6 +140,18 @@ def test_sources(tmp_path: Path, written: str, meant: str, kind: str) -> None:
     source = loaded(tmp_path, text).cameras["door"].source
     assert (source.reveal(), source.kind) == (meant.format(folder=tmp_path), kind)
     assert source.is_file == (kind == "file")
+
+
+def test_a_file_may_be_called_like_an_address(tmp_path: Path) -> None:
+    (tmp_path / "cam:1@home.mp4").touch()
+    text = MINIMAL.replace("rtsp://cam:hunter2@10.0.0.2:554/s", "cam:1@home.mp4")
+    assert loaded(tmp_path, text).cameras["door"].source.reveal() == f"{tmp_path}/cam:1@home.mp4"
+
+
+def test_an_address_in_the_line_of_a_folder_is_masked(tmp_path: Path) -> None:
+    text = MINIMAL + "recognition: {faces: 'rtsp://u:hunter2@h/1'}\nevents: {state: state}\n"
+    config = loaded(tmp_path, text)
+    assert "hunter2" not in str(verify(config)) + str(config.resolved())
 
 
 def test_relative_paths_begin_at_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

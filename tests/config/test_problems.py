@@ -37,7 +37,16 @@ RTSP = "rtsp://USER:PASSWORD@HOST:PORT/PATH, with / # ? @ : in the password writ
         ("min_face", "19", "is 19, must be a whole number from 20 to 1000"),
         ("min_face", "40.5", "is 40.5, must be a whole number from 20 to 1000"),
         ("threshold", "1.1", "is 1.1, must be a number from 0 to 1"),
-        ("false_alarm_rate", "0", "is 0, must be a number above 0 and at most 0.5"),
+        ("false_alarm_rate", "0", "is 0, must be a number from 0.0001 to 0.1"),
+        ("false_alarm_rate", "1e-7", "is 1e-07, must be a number from 0.0001 to 0.1"),
+        ("false_alarm_rate", "0.5", "is 0.5, must be a number from 0.0001 to 0.1"),
+        ("stall_timeout", "0.0000001", "is 1e-07, must be above 0s and at most 10m"),
+        ("stall_timeout", "0.0001ms", 'is "0.0001ms", must be above 0s and at most 10m'),
+        ("stall_timeout", "!!float nan", "its !! tag is not known here or does not fit the value, leave the tag out"),
+        ("fps", "!!float inf", "its !! tag is not known here or does not fit the value, leave the tag out"),
+        ("enabled", "!!bool maybe", "its !! tag is not known here or does not fit the value, leave the tag out"),
+        ("fps", "at rtsp://u:hunter2@h/1", 'is "atrtsp://***@h/1", must be a number above 0 and at most 60'),
+        ("fps", '"5\\n\\e[31m"', 'is "5??[31m", must be a number above 0 and at most 60'),
         ("transport", "upd", 'is "upd", must be tcp or udp'),
         ("stall_timeout", "0s", 'is "0s", must be above 0s and at most 10m'),
         ("stall_timeout", "5 minutes", 'is "5 minutes", must be a duration such as 5s, 20ms, 2m or 1h'),
@@ -63,7 +72,30 @@ def test_wrong_values_of_a_camera(tmp_path: Path, key: str, value: str, complain
             'begins with "rstp://", must be rtsp://, rtsps://, http:// or https://, did you mean rtsp://?',
         ),
         ("u:hunter2@h/s", "looks like a camera's address, which begins with its scheme: rtsp://"),
+        ("rtsp:/u:hunter2@h/s", "looks like a camera's address, which begins with its scheme: rtsp://"),
+        ("rtsp//u:hunter2@h/s", "looks like a camera's address, which begins with its scheme: rtsp://"),
+        ("rtsp;//u:hunter2@h/s", "looks like a camera's address, which begins with its scheme: rtsp://"),
+        ("'<rtsp://u:hunter2@h/s>'", "looks like a camera's address, which begins with its scheme: rtsp://"),
+        ("'rtsp ://u:hunter2@h/s'", "looks like a camera's address, which begins with its scheme: rtsp://"),
+        ("://u:hunter2@h/s", "looks like a camera's address, which begins with its scheme: rtsp://"),
+        ("/u:hunter2@h/s", "looks like a camera's address, which begins with its scheme: rtsp://"),
+        ("h.lan/user=a_password=hunter2", "looks like a camera's address, which begins with its scheme: rtsp://"),
+        ("rtsp//192.168.1.2/s", "looks like a camera's address, which begins with its scheme: rtsp://"),
+        ("rtsp:/192.168.1.2/s", "looks like a camera's address, which begins with its scheme: rtsp://"),
         ("192.168.1.2:554/s", "looks like a camera's address, which begins with its scheme: rtsp://"),
+        *(
+            (
+                address,
+                "holds an @ after the host: write %40 for every @ in the password or path, "
+                "and %2F %23 %3F for / # ? in the password",
+            )
+            for address in (
+                "'rtsp://u:12#hunter2@h/1'",
+                "rtsp://u:12/hunter2@h/1",
+                "rtsp://u:12?hunter2@h/1",
+                "http://h/@1",
+            )
+        ),
         ("file://a.mp4", "a recording is given by its path alone, without file://"),
         ("rtsp://u:hun ter2@h/s", "the address holds a space, write %20 for it"),
         ("-1", "is -1, a webcam's number is 0 or a little more"),
@@ -79,6 +111,10 @@ def test_wrong_sources(tmp_path: Path, source: str, complaint: str) -> None:
     ("section", "complaint"),
     [
         ("node: My NVR", 'node: is "My NVR", must be a name of a-z, 0-9, _ and -, for example my_nvr'),
+        (
+            "node: 'at rtsp://u:hunter2@h'",
+            "node: is not shown as it may be a password or an address, must be a name of a-z, 0-9, _ and -",
+        ),
         (
             "recognition: {faces: 7}",
             "recognition.faces: is 7 without quotes, must be the path of a folder: put it in quotes",
@@ -107,6 +143,10 @@ def test_wrong_values_elsewhere(tmp_path: Path, section: str, complaint: str) ->
         (
             "host: mqtt://u:hunter2@b",
             'host: is "mqtt://***@b", must be a host name or address alone: no scheme, no user, no path',
+        ),
+        (
+            "host: ' mqtt_tls://u:hun ter2@b'",
+            'host: is "mqtt_tls://***@b", must be a host name or address alone: no scheme, no user, no path',
         ),
         ("host: u:hunter2@b", 'host: is "***@b", must be a host name or address alone: no scheme, no user, no path'),
         ("password: x", "password: is of no use without mqtt.username, give both or neither"),
@@ -145,6 +185,24 @@ def test_wrong_values_of_the_broker(tmp_path: Path, key: str, complaint: str) ->
 def test_wrong_masks(tmp_path: Path, masks: str, complaint: str) -> None:
     text = MINIMAL + f"    motion: {{masks: {masks}}}\n"
     assert complaints(tmp_path, text) == [f"6: cameras.door.motion.masks{complaint}"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mqtt: {host: b, password:hunter2}\ncameras: {door: {source: 0}}\n",
+        "mqtt: {host: b}\ncameras: {'rtsp://u:hunter2@h/1': {fps: 5}}\n",
+        "mqtt: {host: b}\ncameras: {door: {source: 0, ? 'rtsp://u:hunter2@h/1'}}\n",
+        "mqtt: {host: b}\ncameras: {door: {source: 0, 'fps: hunter2': 1, 'fps: hunter2': 2}}\n",
+        "mqtt: {host: b}\ncameras: {door: {source: 0}, 'password:hunter2': {source: 1}}\n",
+        "mqtt: {host: b}\ncameras: {door: {source: 0, motion: {'u:hunter2@h': 1}}, 'u:hunter2@h': 1}\n",
+        'mqtt: {host: b}\ncameras: {door: {source: 0, "foo\\nbar\\e[31m": 1}}\n',
+    ],
+)
+def test_keys_that_may_be_passwords_are_not_shown(tmp_path: Path, text: str) -> None:
+    found = complaints(tmp_path, text)
+    assert found
+    assert all("(a key here)" in complaint and complaint.isprintable() for complaint in found)
 
 
 def test_all_problems_at_once_in_the_order_of_lines(tmp_path: Path) -> None:

@@ -160,6 +160,9 @@ def test_keys_that_are_no_text(tmp_path: Path) -> None:
         ("!include x.yml", "!include is not known, the configuration is one file"),
         ("!secret", "!secret needs a name: !secret NAME"),
         ("!env_var [a]", "!env_var needs a name: !env_var NAME"),
+        ("!!float nan", "its !! tag is not known here or does not fit the value, leave the tag out"),
+        ("!!bool maybe", "its !! tag is not known here or does not fit the value, leave the tag out"),
+        ("!!null x", "its !! tag is not known here or does not fit the value, leave the tag out"),
         ("!!int five", "its !! tag is not known here or does not fit the value, leave the tag out"),
         ("!!map x", "its !! tag is not known here or does not fit the value, leave the tag out"),
     ],
@@ -177,6 +180,17 @@ def test_environment_variables(tmp_path: Path) -> None:
     assert found.data == {"a": "broker", "b": "18 83"}
     assert complaints(tmp_path, "a: !env_var HOST\n") == [
         "x.yml:1: a: environment variable HOST is not set, set it or write !env_var HOST DEFAULT"
+    ]
+
+
+def test_explicit_tags_that_fit(tmp_path: Path) -> None:
+    text = "a: !!float 5\nb: !!str 5\nc: !!bool 'on'\nd: !!int '7'\ne: !!null ''\n"
+    assert document(tmp_path, text).data == {"a": 5.0, "b": "5", "c": True, "d": 7, "e": None}
+
+
+def test_a_variable_that_is_no_name_is_not_repeated(tmp_path: Path) -> None:
+    assert complaints(tmp_path, "a: !env_var u:hunter2@h\n") == [
+        "x.yml:1: a: environment variable NAME is not set, set it or write !env_var NAME DEFAULT"
     ]
 
 
@@ -223,5 +237,6 @@ def test_a_file_without_secrets_never_reads_them(tmp_path: Path) -> None:
 
 def test_words_for_paths_and_slips() -> None:
     assert dotted(("cameras", "door", "motion", "masks", 0)) == "cameras.door.motion.masks[0]"
+    assert dotted(("cameras", "Front Door", "rtsp://u:p@h", "a\nb")) == "cameras.Front Door.(a key here).(a key here)"
     assert nearest("Min-Face", ["min_face", "fps"]) == "min_face"
     assert nearest("banana", ["min_face", "fps"]) is None

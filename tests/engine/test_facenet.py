@@ -1,4 +1,7 @@
+import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,3 +106,44 @@ def test_a_packaged_file_that_was_altered_is_refused(monkeypatch: pytest.MonkeyP
 
     with pytest.raises(WeightsError, match=r"graph_final\.pb: not the expected weights"):
         FaceEmbedder()
+
+
+def test_the_packaged_file_is_read_once_so_that_what_was_checked_is_what_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[str] = []
+    real = io.open
+
+    def counted(file: Any, *args: Any, **options: Any) -> Any:
+        opened.append(str(file))
+        return real(file, *args, **options)
+
+    monkeypatch.setattr(io, "open", counted)
+    FaceEmbedder()
+    assert opened.count(str(facenet_graph_path())) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("Conv2d_1a_3x3/weights", lambda values: values.fill(3e38)),
+        ("Conv2d_4a_3x3/weights", lambda values: values.__setitem__(slice(None, None, 97), 3e38)),
+        ("Bottleneck/weights", lambda values: values.fill(0)),
+        ("Repeat_2/block8_2/Conv2d_1x1/weights", lambda values: values.__setitem__(5, 1e20)),
+    ],
+    ids=["huge", "some-huge", "nothing", "one-huge"],
+)
+def test_finite_weights_that_tell_no_faces_apart_are_refused(
+    tmp_path: Path, name: str, change: Callable[[NDArray[np.float32]], None]
+) -> None:
+    import tensorflow as tf
+
+    graph = tf.compat.v1.GraphDef.FromString(facenet_graph_path().read_bytes())
+    [node] = [node for node in graph.node if node.name == f"InceptionResnetV1/{name}"]
+    values = np.array(tf.make_ndarray(node.attr["value"].tensor))
+    change(values.reshape(-1))
+    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values))
+    path = tmp_path / "damaged.pb"
+    path.write_bytes(graph.SerializeToString())
+    with pytest.raises(WeightsError, match=r"damaged\.pb: the weights are damaged"):
+        FaceEmbedder(path)

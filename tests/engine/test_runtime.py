@@ -1,6 +1,8 @@
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import pytest
@@ -71,3 +73,73 @@ def test_loading_writes_nothing_and_keeps_what_others_write():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
     assert done.stderr == "E0000 00:00:1.2 1 a.cc:1] an error\nplain\n"
+
+
+DYING = """
+import faulthandler, os
+from camwatch.engine import runtime
+faulthandler.enable()
+def deep():
+    with runtime._quiet_stderr():
+        os.write(2, b'I0000 00:00:1.2 1 a.cc:1] chatter\\n')
+        os.write(2, b'F0000 00:00:1.2 1 a.cc:1] last words without an end')
+        os.abort()
+deep()
+"""
+
+
+def test_a_crash_while_stderr_is_filtered_loses_no_words() -> None:
+    done = fresh(DYING)
+    assert done.returncode == -signal.SIGABRT
+    assert "last words without an end" in done.stderr and "chatter" not in done.stderr
+    assert "Fatal Python error: Aborted" in done.stderr and "in deep" in done.stderr
+
+
+def test_what_is_written_just_before_a_silent_end_arrives() -> None:
+    script = "import os\nfrom camwatch.engine import runtime\nwith runtime._quiet_stderr():\n    os.write(2, b'x\\n')\n"
+    assert fresh(script + "    os._exit(3)").stderr == "x\n"
+    assert fresh(script + "    os.kill(os.getpid(), 9)").stderr == "x\n"
+
+
+def test_without_a_process_to_spare_nothing_is_lost_but_quiet() -> None:
+    done = fresh(
+        "import os, sys\nfrom camwatch.engine import runtime\nsys.executable = '/nonexistent'\n"
+        "with runtime._quiet_stderr():\n    os.write(2, b'I0000 chatter\\n')"
+    )
+    assert (done.returncode, done.stderr) == (0, "I0000 chatter\n")
+
+
+CPU = "processor\t: 0\nmodel name\t: Celeron with no avx\n{features}\nbugs\t\t: avx\n"
+LOAD = """
+import pathlib
+from camwatch.engine import runtime
+from camwatch.errors import InputError
+runtime._CPUINFO = pathlib.Path({cpuinfo!r})
+try:
+    print(runtime.load_tensorflow().answer)
+except InputError as error:
+    print("refused:", error)
+"""
+DIES = "import os, signal\nos.kill(os.getpid(), signal.SIGABRT)\n"
+WORKS = "class config:\n    list_physical_devices = lambda kind: []\nanswer = 42\n"
+
+
+@pytest.mark.parametrize(
+    ("features", "module", "said"),
+    [
+        ("flags\t\t: fpu sse4_2", DIES, "refused: this processor has no AVX"),
+        ("flags\t\t: fpu sse4_2", WORKS, "42"),
+        ("flags\t\t: fpu avx sse4_2", WORKS, "42"),
+        ("Features\t: fp asimd", WORKS, "42"),
+    ],
+    ids=["none", "none-but-another-build", "avx", "arm"],
+)
+def test_a_processor_without_avx_is_refused_where_tensorflow_needs_it(
+    tmp_path: Path, features: str, module: str, said: str
+) -> None:
+    (tmp_path / "tensorflow.py").write_text(module)
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(CPU.format(features=features))
+    done = fresh(LOAD.format(cpuinfo=str(cpuinfo)), PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(said) and done.stdout.count("\n") == 1

@@ -1,4 +1,5 @@
 import logging
+import os
 import stat
 from pathlib import Path
 
@@ -22,6 +23,32 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert np.array_equal(found["aa"].embeddings, PHOTOS[0].embeddings) and found["bb"].quality == PHOTOS[1].quality
     assert stat.S_IMODE((tmp_path / CACHE_FILE).stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == [CACHE_FILE], "no temporary file is left"
+
+
+@pytest.mark.parametrize(("before", "after"), [(0o755, 0o700), (0o2770, 0o2700), (0o500, 0o500), (0o1777, 0o1777)])
+def test_a_folder_with_embeddings_is_its_owners_alone(tmp_path: Path, before: int, after: int) -> None:
+    tmp_path.chmod(before)
+    write_cache(tmp_path, "net", PHOTOS)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == after
+    tmp_path.chmod(0o700)
+
+
+def test_a_folder_of_somebody_else_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    assert write_cache(tmp_path, "net", PHOTOS)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
+def test_a_folder_that_cannot_be_closed_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(Path, "chmod", refused)
+    assert write_cache(tmp_path, "net", PHOTOS)
 
 
 def test_another_network_knows_nothing(tmp_path: Path) -> None:

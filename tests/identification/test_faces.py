@@ -55,6 +55,30 @@ def test_a_name_file_gives_the_name_and_a_damaged_one_is_told(tmp_path: Path) ->
     assert len(found.problems) == 2
 
 
+def test_pictures_that_are_not_read_and_folders_without_a_photo_are_told(tmp_path: Path) -> None:
+    put(tmp_path / "alice" / "1.jpg")
+    put(tmp_path / "alice" / "IMG_1.HEIC")
+    put(tmp_path / "bob" / "2.gif")
+    put(tmp_path / "bob" / "3.Avif")
+    put(tmp_path / "carol" / "notes.txt")
+    found = faces.scan(tmp_path)
+    assert found.people == ("alice",)
+    assert found.problems == (
+        f"{tmp_path}/alice/IMG_1.HEIC: of a kind that is not read, convert to JPEG",
+        f"{tmp_path}/bob/2.gif and 1 more: of a kind that is not read, convert to JPEG",
+        f"{tmp_path}/carol: no photo in it",
+    )
+
+
+def test_two_folders_with_one_name_are_told_and_taken_together(tmp_path: Path) -> None:
+    put(tmp_path / "anna" / "1.jpg", b"1")
+    put(tmp_path / "guest" / "2.jpg", b"2")
+    put(tmp_path / "guest" / "person.json", b'{"version": 1, "name": "anna"}')
+    found = faces.scan(tmp_path)
+    assert found.people == ("anna",) and len(found.photos) == 2
+    assert found.problems == (f"{tmp_path}/anna and {tmp_path}/guest: both called anna, taken for one person",)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_an_unreadable_photo_is_told_and_left_out(tmp_path: Path) -> None:
     put(tmp_path / "alice" / "1.jpg")
@@ -72,13 +96,15 @@ def test_a_link_to_nowhere_is_no_photo(tmp_path: Path) -> None:
 def test_no_folder_or_nobody_in_it_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PhotoError, match="no such folder"):
         faces.scan(tmp_path / "missing")
-    (tmp_path / "alice").mkdir()
     with pytest.raises(PhotoError, match="nobody in it"):
+        faces.scan(tmp_path)
+    put(tmp_path / "alice" / "1.heic")
+    with pytest.raises(PhotoError, match=r"nobody in it.*1\.heic: of a kind that is not read"):
         faces.scan(tmp_path)
     assert faces.scan(tmp_path, allow_empty=True).photos == ()
 
 
-def test_the_signature_changes_with_photos_and_names_only(tmp_path: Path) -> None:
+def test_the_signature_changes_with_pictures_and_names_only(tmp_path: Path) -> None:
     assert faces.signature(tmp_path / "missing") == ""
     marks = [faces.signature(tmp_path)]
     photo = put(tmp_path / "alice" / "1.jpg")
@@ -88,6 +114,12 @@ def test_the_signature_changes_with_photos_and_names_only(tmp_path: Path) -> Non
     put(tmp_path / "alice" / "person.json", b'{"version": 1, "name": "Alice"}')
     marks.append(faces.signature(tmp_path))
     photo.rename(tmp_path / "alice" / "2.jpg")
+    marks.append(faces.signature(tmp_path))
+    put(tmp_path / "alice" / "3.heic")  # told, so it has to be noticed
+    marks.append(faces.signature(tmp_path))
+    put(tmp_path / "stray.jpg")
+    marks.append(faces.signature(tmp_path))
+    (tmp_path / "bob").mkdir()
     marks.append(faces.signature(tmp_path))
     assert len(set(marks)) == len(marks) and "" not in marks
     write_cache(tmp_path, "net", [])
@@ -105,6 +137,15 @@ def test_a_stored_photo_is_found_under_its_name(tmp_path: Path) -> None:
     faces.store_photo(folder, "Jürgen O'Neil", b"other", ".jpg")
     found = faces.scan(folder)
     assert found.people == ("Jürgen O'Neil",) and len(found.photos) == 2
+
+
+def test_folders_that_were_open_to_others_are_closed_when_a_photo_comes(tmp_path: Path) -> None:
+    home = tmp_path / "faces" / "alice"
+    home.mkdir(parents=True)
+    for folder in (home, home.parent):
+        folder.chmod(0o755)
+    assert faces.store_photo(home.parent, "alice", b"x", ".jpg").parent == home
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in (home, home.parent)] == [0o700, 0o700]
 
 
 def test_people_with_one_slug_get_two_folders(tmp_path: Path) -> None:

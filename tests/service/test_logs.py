@@ -6,7 +6,6 @@ import logging
 import pytest
 
 from camwatch.service import logs
-from camwatch.service.logs import mask
 
 
 @pytest.fixture
@@ -18,18 +17,25 @@ def stderr(capsys):
     root.setLevel(level)
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
 @pytest.mark.parametrize(
     ("text", "masked"),
     [
         ("rtsp://user:pass@10.0.0.2:554/s", "rtsp://***@10.0.0.2:554/s"),
         ("rtsps://admin:p@ss/w:rd@cam/s failed", "rtsps://***@cam/s failed"),
         ("two: rtsp://a:b@x/1 rtsp://c:d@y/2", "two: rtsp://***@x/1 rtsp://***@y/2"),
+        ('rtsp://a:hun"ter2@x/1 failed', "rtsp://***@x/1 failed"),
+        ("rtsp:/admin:hunter2@cam/s: there is no such file", "***@cam/s: there is no such file"),
+        ("http://cam/v?access_token=hunter2", "http://cam/v?access_token=***"),
         ("rtsp://10.0.0.2/s", "rtsp://10.0.0.2/s"),
         ("alice@example.com", "alice@example.com"),
     ],
 )
-def test_credentials_in_urls_are_masked(text, masked):
-    assert mask(text) == masked
+def test_credentials_are_masked(stderr, log_format, text, masked):
+    logs.set_up(log_format, process="main")
+    logging.getLogger("camwatch.test").info("%s", text)
+    line = stderr().rstrip("\n")
+    assert json.loads(line)["message"] == masked if log_format == "json" else line.endswith(f" main: {masked}")
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])

@@ -54,6 +54,13 @@ def test_the_resolved_configuration_is_yaml_on_stdout(config: Path) -> None:
     assert "hunter2" not in out + err
 
 
+def test_a_size_that_cannot_count_is_noted(config: Path) -> None:
+    config.write_text(CONFIG.replace("source: film.mp4", "source: film.mp4, min_face: 25"))
+    status, _, err = run(config)
+    assert status == 0
+    assert err.splitlines()[1:] == ["cameras.film: min_face is 25, but faces below 30 pixels never count"]
+
+
 def test_missing_files_are_told_and_nothing_is_printed(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (config.parent / "faces").rmdir()
     (config.parent / "film.mp4").unlink()
