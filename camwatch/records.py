@@ -151,12 +151,12 @@ class Event:
         seq: 1, 2, 3 within the visit.
         person: The name, set if and only if the visit is recognized.
         score: Similarity of the visit's pooled embedding to the best person, None with an empty gallery or no
-            usable face.
+            usable face, or where the person was forgotten meanwhile.
         box: The last face as fractions of the picture: x1, y1, x2, y2.
         first_seen, last_seen, decided_at: UTC seconds.
         captured_monotonic: `monotonic` of the frame that decided, for the latency measure; None after a restart.
-        reason: Why an ended visit was never decided: `too_small`, `blurred`, `turned_away`, `too_short`; or
-            `restart` where the daemon died during the visit; else None.
+        reason: Why an ended visit was never decided: `too_small`, `blurred`, `turned_away`, `too_short`,
+            `ambiguous`; or `restart` where the daemon died during the visit; else None.
         chip: RGB crop of the best face so far, for the snapshot.
     """
 

@@ -15,8 +15,9 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
 from camwatch.config.model import Config, Tls, load
+from camwatch.identification.decision import AMBIGUOUS, TOO_SHORT
 from camwatch.identification.evidence import Fault
-from camwatch.identification.recognizer import threshold
+from camwatch.identification.recognizer import threshold_for
 from camwatch.publishing.events import camera_state, encode, payload, person_state, restored
 from camwatch.publishing.topics import Topics
 from camwatch.records import CameraState, EventType, PersonState
@@ -141,7 +142,7 @@ def test_every_key_and_reason_of_an_event_is_documented() -> None:
     above = section("mqtt.md", "## Events").partition("### A visit")[0]
     example = json.loads(code(above, "json")[1])
     table = [word for row in rows(above) for word in words(row[0])]
-    reasons = {*map(str, Fault), "too_short", "restart"}
+    reasons = {*map(str, Fault), TOO_SHORT, AMBIGUOUS, "restart"}
     assert set(table) == set(example) | reasons
     described = words(next(row for row in rows(above) if row[0] == "`event_type`")[1])
     assert described == [kind.value for kind in EventType]
@@ -221,7 +222,7 @@ def test_the_table_of_thresholds_is_computed() -> None:
     assert len(table) == 5
     for people, *values in table:
         rates = (0.01, 0.001, 0.0001)
-        assert values == [f"{threshold(int(people), rate):.2f}" for rate in rates]
+        assert values == [f"{threshold_for(int(people), rate):.2f}" for rate in rates]
 
 
 # -- troubleshooting

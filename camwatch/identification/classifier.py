@@ -22,7 +22,7 @@ from camwatch.files import write_whole
 from camwatch.identification.arrays import read_arrays
 from camwatch.identification.calibration import fit_temperature, softmax
 from camwatch.identification.gallery import unit
-from camwatch.identification.recognizer import threshold
+from camwatch.identification.recognizer import threshold_for
 
 _VERSION = 1
 
@@ -83,7 +83,7 @@ class Classifier:
             embeddings: (n, dimensions) float32, unit rows.
             labels: The n names.
             network: Id of the network that made the embeddings.
-            false_alarm_rate: The share of strangers that may be taken for a class; see `recognizer.threshold`.
+            false_alarm_rate: The share of strangers that may be taken for a class; see `recognizer.threshold_for`.
 
         Raises:
             InputError: There are fewer than two people.
@@ -98,7 +98,7 @@ class Classifier:
             [unit(embeddings[targets == row].sum(axis=0, dtype=np.float64)) for row in range(len(classes))]
         )
         temperature = fit_temperature(embeddings, targets, lambda part, their: _separate(part, their, len(classes)))
-        limit = threshold(len(classes), false_alarm_rate)
+        limit = threshold_for(len(classes), false_alarm_rate)
         return cls(classes, network, weights, bias, templates, temperature, limit, len(embeddings))
 
     def classify(self, embeddings: NDArray[np.float32]) -> list[Prediction]:

@@ -6,6 +6,11 @@ from enum import Enum, auto
 from camwatch.identification.evidence import Evidence, Fault
 from camwatch.records import Identification
 
+TOO_SHORT = "too_short"
+"""Reason of a visit that had too few faces to be decided."""
+AMBIGUOUS = "ambiguous"
+"""Reason of a visit that is like two enrolled people about as much."""
+
 
 class Verdict(Enum):
     """What a visit's evidence says."""
@@ -24,6 +29,8 @@ class Rule:
     first tests ask for more: `early_margin` on top of the threshold, which shrinks to nothing at `settled_faces`.
     Where most faces are too poor to be pooled, a few lucky ones are no name: the usable ones must be `usable_share` of
     all, though `enough_faces` are always enough.
+
+    Where the visit ends with evidence enough for `unknown`, the threshold alone decides between the two.
 
     `unknown` needs `unknown_faces` good faces over `unknown_span` and a pooled score below the threshold: by
     `unknown_margin` at first, by nothing from twice `settled_faces` on, or at the end of the visit.
@@ -48,22 +55,44 @@ class Rule:
             found: The search with its pooled embedding.
             final: The visit ends: no further face will come.
         """
-        if self._named(evidence, found):
+        if self._is_like(evidence, found, final) and self._ahead(found):
             return Verdict.NAMED
         return Verdict.UNKNOWN if self._unknown(evidence, found, final) else Verdict.OPEN
 
-    def _named(self, evidence: Evidence, found: Identification) -> bool:
+    def undecided(self, evidence: Evidence, found: Identification | None) -> str:
+        """Why a visit ended without a decision: `ambiguous`, `too_small`, `blurred`, `turned_away` or `too_short`.
+
+        Ambiguous: a name it could have had, but for another person who is nearly as similar. Else the commonest thing
+        wrong with its faces, where at least half of them had something wrong; else there were too few.
+        """
+        if found is not None and self._is_like(evidence, found, True) and not self._ahead(found):
+            return AMBIGUOUS
+        wrong = evidence.faults + evidence.weak
+        if wrong.total() * 2 < max(evidence.seen, 1):
+            return TOO_SHORT
+        return str(max(Fault, key=lambda fault: wrong[fault]))
+
+    def _ahead(self, found: Identification) -> bool:
+        """Whether the best person is clearly before the next."""
+        if found.best is None or found.runner_up is None:
+            return True
+        return found.best.score - found.runner_up.score >= self.name_margin
+
+    def _is_like(self, evidence: Evidence, found: Identification, final: bool) -> bool:
+        """Whether there is evidence enough that it is like the best person."""
         poor = evidence.rough.count
         needed = min(max(self.name_faces, self.usable_share * (evidence.used + poor)), self.enough_faces)
         if found.best is None or evidence.used < needed or evidence.span < self.name_span:
             return False
-        ahead = 2.0 if found.runner_up is None else found.best.score - found.runner_up.score
         missing = (self.settled_faces - evidence.used) / max(self.settled_faces - self.name_faces, 1)
-        early = self.early_margin * max(missing, 0.0)
-        return found.best.score >= found.threshold + early and ahead >= self.name_margin
+        early = 0.0 if final and self._is_plenty(evidence) else self.early_margin * max(missing, 0.0)
+        return found.best.score >= found.threshold + early
+
+    def _is_plenty(self, evidence: Evidence) -> bool:
+        return evidence.strong >= self.unknown_faces and evidence.span >= self.unknown_span
 
     def _unknown(self, evidence: Evidence, found: Identification, final: bool) -> bool:
-        if evidence.strong < self.unknown_faces or evidence.span < self.unknown_span:
+        if not self._is_plenty(evidence):
             return False
         if found.best is None:
             return True
@@ -71,14 +100,3 @@ class Rule:
         missing = (late - evidence.strong) / max(late - self.unknown_faces, 1)
         margin = 0.0 if final else self.unknown_margin * max(missing, 0.0)
         return found.best.score < found.threshold - margin
-
-
-def undecided(evidence: Evidence) -> str:
-    """Why a visit ended without a decision: `too_small`, `blurred`, `turned_away` or `too_short`.
-
-    The commonest thing wrong with its faces, where at least half of them had something wrong; else there were too few.
-    """
-    wrong = evidence.faults + evidence.weak
-    if wrong.total() * 2 < max(evidence.seen, 1):
-        return "too_short"
-    return str(max(Fault, key=lambda fault: wrong[fault]))

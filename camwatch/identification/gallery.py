@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from camwatch.records import Candidate, Embedding, Enrolled
 
+_LOOKALIKE = 0.7
+
 
 class Gallery:
     """An immutable set of people; to change it, make another and swap.
@@ -66,6 +68,16 @@ class Gallery:
         if person not in self.people:
             return None
         return float(self.templates[self.people.index(person)] @ np.asarray(probe, np.float32))
+
+    def lookalikes(self) -> list[tuple[str, str, float]]:
+        """Pairs of people whose templates are above .7 alike: twins, or one person under two names.
+
+        Neither of them is named easily, since a name has to be clearly ahead of the next. Among pictures of different
+        people of LFW 1 pair in 10,000 was at .68 or above.
+        """
+        scores = np.triu(self.templates @ self.templates.T, 1)
+        pairs = zip(*np.nonzero(scores > _LOOKALIKE), strict=True)
+        return [(self.people[one], self.people[other], float(scores[one, other])) for one, other in pairs]
 
 
 def unit(vector: NDArray[np.float64]) -> NDArray[np.float32]:

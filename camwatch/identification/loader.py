@@ -1,14 +1,17 @@
 """From a folder of photos to a gallery, embedding only what the cache does not know."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from camwatch.errors import PhotoError
-from camwatch.identification.cache import read_cache, write_cache
+from camwatch.identification.cache import CachedPhoto, read_cache, write_cache
 from camwatch.identification.faces import FolderScan, PhotoFile, scan
 from camwatch.identification.gallery import Gallery
 from camwatch.records import Enrolled
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ def load_folder(
         PhotoError: There is no such folder, or no usable photo in it.
     """
     found = scan(folder, allow_empty=allow_empty)
-    known, fresh = split_known(found, network)
+    cached = read_cache(folder, network)
+    known, fresh = split(found, cached)
     refused: list[str] = []
     enrolled = list(known)
     for photo in fresh:
@@ -47,14 +51,26 @@ def load_folder(
         enrolled.append(Enrolled(photo.person, relative(found, photo), new.sha256, new.embeddings, new.quality))
     if not enrolled and not allow_empty:
         raise PhotoError(f"{folder}: no photo with a usable face: {refused[0]}")
-    if {one.sha256 for one in enrolled} != set(read_cache(folder, network)):
+    if {one.sha256 for one in enrolled} != set(cached):
         write_cache(folder, network, enrolled)
-    return LoadedFolder(Gallery(enrolled, network), (*found.problems, *refused), found.signature)
+    return LoadedFolder(assembled(enrolled, network), (*found.problems, *refused), found.signature)
+
+
+def assembled(enrolled: Sequence[Enrolled], network: str) -> Gallery:
+    """The gallery of these photos; a warning names people who can hardly be told apart."""
+    gallery = Gallery(enrolled, network)
+    for one, other, score in gallery.lookalikes():
+        _log.warning("gallery: %s and %s look the same (%.2f): neither will be named easily", one, other, score)
+    return gallery
 
 
 def split_known(found: FolderScan, network: str) -> tuple[list[Enrolled], list[PhotoFile]]:
     """The photos whose embeddings the cache has, and those that are still to be embedded."""
-    cached = read_cache(found.folder, network)
+    return split(found, read_cache(found.folder, network))
+
+
+def split(found: FolderScan, cached: Mapping[str, CachedPhoto]) -> tuple[list[Enrolled], list[PhotoFile]]:
+    """The same with the cache, by SHA-256, at hand."""
     known: list[Enrolled] = []
     fresh: list[PhotoFile] = []
     for photo in found.photos:

@@ -5,6 +5,7 @@ either deaf with ten people or credulous with a hundred.
 """
 
 import math
+from collections.abc import Set
 
 from camwatch.identification.gallery import Gallery
 from camwatch.records import Candidate, Embedding, Identification
@@ -17,7 +18,7 @@ _LOOSEST_RATE, _STRICTEST_RATE = 0.1, 0.0001  # one decade beyond what was measu
 _LOWEST, _HIGHEST = 0.35, 0.90
 
 
-def threshold(people: int, false_alarm_rate: float) -> float:
+def threshold_for(people: int, false_alarm_rate: float) -> float:
     """The cosine from which on a probe is given a name.
 
     Between the two measured rates, 0.01 and 0.001, and up to one decade beyond them, offset and slope run straight in
@@ -59,36 +60,36 @@ class Recognizer:
     ) -> None:
         """Work out the threshold once."""
         self.gallery = gallery
-        calibrated = _calibrated(len(gallery), false_alarm_rate)
+        calibrated = threshold_for(len(gallery), false_alarm_rate)
         self.threshold = calibrated if threshold is None else threshold
         self.false_alarm_rate = false_alarm_rate if threshold is None else None
 
-    def identify(self, probe: Embedding, threshold: float | None = None) -> Identification:
+    def identify(
+        self, probe: Embedding, threshold: float | None = None, *, without: Set[str] = frozenset()
+    ) -> Identification:
         """Search the gallery for one embedding.
 
         Args:
             probe: (512,) float32, unit length.
             threshold: A cosine for this search alone, such as a camera's own.
+            without: People who it cannot be.
         """
         limit = self.threshold if threshold is None else threshold
-        best, runner_up = _first_two(self.gallery.search(probe, 2))
+        found = self.gallery.search(probe, 2 + len(without))
+        best, runner_up = _first_two([candidate for candidate in found if candidate.person not in without])
         named = best is not None and best.score >= limit
         return Identification(best.person if best and named else None, best, runner_up, limit)
 
-    def compare(self, probe: Embedding, person: str, threshold: float | None = None) -> Identification | None:
+    def compare(self, probe: Embedding, person: str, threshold: float | None = None) -> Identification:
         """Like `identify` for a person already decided on: `best` is that person, whoever scores highest.
 
-        None where the person is no longer enrolled.
+        `best` is None where the person is no longer enrolled.
         """
         score = self.gallery.score(probe, person)
-        if score is None:
-            return None
         others = [candidate for candidate in self.gallery.search(probe, 2) if candidate.person != person]
         limit = self.threshold if threshold is None else threshold
-        return Identification(person, Candidate(person, score), others[0] if others else None, limit)
-
-
-_calibrated = threshold  # the constructor's argument of the same name hides it
+        best = None if score is None else Candidate(person, score)
+        return Identification(person, best, others[0] if others else None, limit)
 
 
 def _first_two(found: list[Candidate]) -> tuple[Candidate | None, Candidate | None]:

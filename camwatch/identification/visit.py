@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from camwatch.geometry import center_distance
-from camwatch.identification.decision import undecided
-from camwatch.identification.evidence import Evidence
-from camwatch.identification.tracker import SAME_ROUGHLY, STANDING, Track
+from camwatch.identification.evidence import SAME_ROUGHLY, Evidence
+from camwatch.identification.tracker import STANDING, Track, same_size
 from camwatch.records import Box, Event, EventType, Identification
 
 _NAMESPACE = uuid.UUID("6f0e0f5e-6f1b-5d0a-9d5b-0c9f3b7a6c1e")
@@ -23,6 +22,7 @@ class Visit:
         beside: Open visits that had a usable face in one frame with it: certainly other people, and never joined.
         seq: How many events have told of it.
         person: The name, once it has got one.
+        barred: Names it cannot get: somebody who stood beside it had them.
         unknown: Whether an event has called it unknown.
         found: The last search with its pooled embedding, None before the first usable face.
     """
@@ -34,6 +34,7 @@ class Visit:
     beside: set[Self] = field(default_factory=set)
     seq: int = 0
     person: str | None = None
+    barred: set[str] = field(default_factory=set)
     unknown: bool = False
     found: Identification | None = None
 
@@ -42,8 +43,20 @@ class Visit:
         """Whether an event has told of it."""
         return self.seq > 0
 
+    @property
+    def taken(self) -> set[str]:
+        """The names of others: `barred`, and those of the visits beside it."""
+        return self.barred | {other.person for other in self.beside if other.person is not None}
+
     def event(
-        self, kind: EventType, *, now: float, moment: float | None, threshold: float, false_alarm_rate: float | None
+        self,
+        kind: EventType,
+        *,
+        now: float,
+        moment: float | None,
+        threshold: float,
+        false_alarm_rate: float | None,
+        reason: str | None = None,
     ) -> Event:
         """The next event of this visit.
 
@@ -53,10 +66,10 @@ class Visit:
             moment: The monotonic time of the frame that decided, None where no frame did.
             threshold: The cosine in force.
             false_alarm_rate: The rate it was made for, None where the user set it.
+            reason: Why it ends without a decision, None where there was one.
         """
         self.seq += 1
         found, evidence = self.found, self.evidence
-        silent = self.person is None and not self.unknown
         return Event(
             event_type=kind,
             event_id=str(uuid.uuid5(uuid.UUID(self.id), str(self.seq))),
@@ -76,7 +89,7 @@ class Visit:
             last_seen=evidence.last_seen,
             decided_at=max(now, evidence.last_seen),
             captured_monotonic=moment,
-            reason=undecided(evidence) if kind is EventType.ENDED and silent else None,
+            reason=reason,
             chip=evidence.chip,
         )
 
@@ -135,8 +148,8 @@ def alike(one: Evidence, other: Evidence) -> float | None:
 
 
 def may_continue(track: Track, visit: Visit) -> bool:
-    """Whether a track may go on with a visit without proof: it is in the same place and does not look like another."""
-    if center_distance(track.box, visit.box) > STANDING:
+    """Whether a track may go on with a visit without proof: same place, same size, and not the looks of another."""
+    if center_distance(track.box, visit.box) > STANDING or not same_size(track.box, visit.box):
         return False
     looks, against = track.evidence.looks, visit.evidence.looks
     return looks is None or against is None or float(looks @ against) >= SAME_ROUGHLY

@@ -4,16 +4,18 @@ A visit is one person's stay before one camera. It lasts over every track the st
 person has been seen for `visit_gap`; all its faces decide it together.
 """
 
+import logging
 from collections.abc import Iterable
 
 from camwatch.geometry import center_distance
 from camwatch.identification.decision import Rule, Verdict
-from camwatch.identification.evidence import Evidence, Gates
-from camwatch.identification.recognizer import Recognizer
-from camwatch.identification.recognizer import threshold as calibrated
-from camwatch.identification.tracker import SAME_FACE, SAME_PERSON, Sighting, Track, Tracker
+from camwatch.identification.evidence import SAME_PERSON, Evidence, Gates
+from camwatch.identification.recognizer import Recognizer, threshold_for
+from camwatch.identification.tracker import Sighting, Track, Tracker, same_face
 from camwatch.identification.visit import Followed, Presence, Visit, alike, may_continue, visit_id
-from camwatch.records import Event, EventType, Observation
+from camwatch.records import Embedding, Event, EventType, Observation
+
+_log = logging.getLogger(__name__)
 
 _CLOCK_SLACK = 1.0  # seconds by which a frame may be older than the one before without being a new recording
 _CONFIRMED = 2  # faces; a single one may be no face at all
@@ -80,7 +82,7 @@ class VisitTracker:
         if self._own_threshold is not None:
             self._threshold, self._rate = self._own_threshold, None
         elif self._own_rate is not None:
-            self._threshold, self._rate = calibrated(len(people), self._own_rate), self._own_rate
+            self._threshold, self._rate = threshold_for(len(people), self._own_rate), self._own_rate
 
     def state(self) -> Presence:
         """Who is there now."""
@@ -127,9 +129,11 @@ class VisitTracker:
         self._now = now
         events += self._end(self._overdue(now), now, moment)
         self._latest = self._tracker.update(observation, now)
-        for visit in self._attach(self._latest, observation, now):
+        seen = self._attach(self._latest, observation, now)
+        seen = [self._join_alike(visit) for visit in seen if visit in self._open]
+        for visit in sorted(dict.fromkeys(seen), key=_score, reverse=True):  # the right one of two lookalikes first
             if visit in self._open:  # it may have gone into another one meanwhile
-                events += self._decide(self._join_alike(visit), now, moment)
+                events += self._decide(visit, now, moment)
         surplus = sorted(self._open, key=lambda one: one.evidence.last_seen)[:-_MOST_VISITS]
         return events + self._end(surplus, now, moment)
 
@@ -152,7 +156,7 @@ class VisitTracker:
         self._blind_until = now
 
     def _overdue(self, now: float) -> list[Visit]:
-        return [v for v in self._open if now - max(v.evidence.last_seen, self._blind_until) > self._visit_gap]
+        return [v for v in self._open if now - max(v.evidence.last_there, self._blind_until) > self._visit_gap]
 
     # -- from faces to visits
 
@@ -248,6 +252,7 @@ class VisitTracker:
             into.box = visit.box
         into.evidence.merge(visit.evidence)
         self._visit_of = {number: into if one is visit else one for number, one in self._visit_of.items()}
+        into.barred |= visit.barred
         company = visit.beside - {into}
         into.beside |= company
         for other in company:
@@ -257,6 +262,9 @@ class VisitTracker:
 
     def _close(self, visit: Visit) -> None:
         self._open.remove(visit)
+        if visit.person is not None:
+            for other in visit.beside:
+                other.barred.add(visit.person)
         for others in (*(one.beside for one in self._open), *self._beside.values()):
             others.discard(visit)
 
@@ -268,18 +276,34 @@ class VisitTracker:
         if mean is None:
             return []
         if visit.person is not None:
-            still = self._recognizer.compare(mean, visit.person, self._threshold)
-            if still is not None:
-                visit.found = still
-                self._seen[visit.person] = visit.evidence.last_seen
+            visit.found = self._recognizer.compare(mean, visit.person, self._threshold)
+            if visit.found.best is not None:
+                self._seen[visit.person] = visit.evidence.last_there
             return []
-        visit.found = self._recognizer.identify(mean, self._threshold)
+        events = self._outdo(visit, mean, now, moment)
+        if events:
+            return events
+        visit.found = self._recognizer.identify(mean, self._threshold, without=visit.taken)
         verdict = self._rule.verdict(visit.evidence, visit.found, final=final)
         if verdict is Verdict.NAMED and visit.found.best is not None:
             return self._name(visit, visit.found.best.person, now, moment)
         if verdict is Verdict.UNKNOWN and not visit.unknown:
             visit.unknown = True
             return [self._event(EventType.UNKNOWN, visit, now, moment)]
+        return []
+
+    def _outdo(self, visit: Visit, mean: Embedding, now: float, moment: float | None) -> list[Event]:
+        """Two people stand side by side, and one has the name of the other: end that visit and name the right one."""
+        found = self._recognizer.identify(mean, self._threshold, without=visit.barred)
+        if found.best is None or self._rule.verdict(visit.evidence, found) is not Verdict.NAMED:
+            return []
+        for rival in visit.beside:
+            held = rival.found.best if rival.found is not None else None
+            if rival.person == found.best.person and held is not None:
+                if found.best.score - held.score < self._rule.name_margin:
+                    return []
+                visit.found = found
+                return [*self._end([rival], now, moment), *self._name(visit, found.best.person, now, moment)]
         return []
 
     def _name(self, visit: Visit, person: str, now: float, moment: float | None) -> list[Event]:
@@ -293,7 +317,7 @@ class VisitTracker:
             if visit.public:
                 events.append(self._event(EventType.ENDED, visit, now, moment))
             visit = self._join(visit, named)
-        self._seen[person] = visit.evidence.last_seen
+        self._seen[person] = visit.evidence.last_there
         self._last_person = person
         return events
 
@@ -301,16 +325,33 @@ class VisitTracker:
         """Close visits, the longest unseen first: a last decision where the evidence allows one, then `ended`."""
         events: list[Event] = []
         for visit in sorted(visits, key=lambda one: (one.evidence.last_seen, one.evidence.first_seen)):
-            if visit.person is None:
+            if visit in self._open:
                 events += self._decide(visit, now, moment, final=True)
             if visit in self._open:
                 events.append(self._event(EventType.ENDED, visit, now, moment))
+                if visit.person is not None and -1.0 < _score(visit) < self._threshold:
+                    _log.info("%s: at the end the visit of %s was below the threshold", self.camera, visit.person)
                 self._close(visit)
-        self._visit_of = {number: visit for number, visit in self._visit_of.items() if visit in self._open}
+        over = {number for number, visit in self._visit_of.items() if visit not in self._open}
+        self._visit_of = {number: visit for number, visit in self._visit_of.items() if number not in over}
+        self._tracker.forget(over)
         return events
 
     def _event(self, kind: EventType, visit: Visit, now: float, moment: float | None) -> Event:
-        return visit.event(kind, now=now, moment=moment, threshold=self._threshold, false_alarm_rate=self._rate)
+        silent = visit.person is None and not visit.unknown
+        return visit.event(
+            kind,
+            now=now,
+            moment=moment,
+            threshold=self._threshold,
+            false_alarm_rate=self._rate,
+            reason=self._rule.undecided(visit.evidence, visit.found) if silent and kind is EventType.ENDED else None,
+        )
+
+
+def _score(visit: Visit) -> float:
+    """The similarity to the best person in the latest search, -1 where there was none."""
+    return -1.0 if visit.found is None or visit.found.best is None else visit.found.best.score
 
 
 def _strayed(sighting: Sighting, visit: Visit) -> bool:
@@ -318,4 +359,4 @@ def _strayed(sighting: Sighting, visit: Visit) -> bool:
     mean = visit.evidence.pool.mean
     if not sighting.usable or sighting.track.evidence.used > 1 or mean is None:
         return False
-    return sighting.face.embedding is not None and float(sighting.face.embedding @ mean) < SAME_FACE
+    return sighting.face.embedding is not None and float(sighting.face.embedding @ mean) < same_face(visit.evidence)

@@ -61,7 +61,8 @@ def align(
             steps.skipped(path, reason)
             steps.advance()
 
-        for problem in problems + _strangers(raw):
+        told = {problem.split(": ")[0] for problem in problems}
+        for problem in problems + [line for line in _strangers(raw) if line.split(": ")[0] not in told]:
             steps.note(f"skipped {problem}")
         written = 0
         out.mkdir(mode=0o700, parents=True, exist_ok=True)

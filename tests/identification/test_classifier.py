@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from camwatch.errors import InputError, ModelError
 from camwatch.identification.classifier import Classifier
-from camwatch.identification.recognizer import threshold
+from camwatch.identification.recognizer import threshold_for
 from tests.identification.scene import like, person
 
 
@@ -25,7 +25,7 @@ def test_people_are_told_apart(people: int, images: int) -> None:
     assert [one.person for one in said] == truth
     assert all(0.0 <= one.confidence <= 1.0 for one in said) and all(one.known for one in said)
     assert min(one.confidence for one in said) > 1 / people
-    assert model.threshold == threshold(people, 0.01) and model.images == people * images
+    assert model.threshold == threshold_for(people, 0.01) and model.images == people * images
 
 
 def test_confidence_is_an_honest_share() -> None:

@@ -5,9 +5,11 @@ import pytest
 from camwatch.errors import PhotoError
 from camwatch.identification.cache import CACHE_FILE
 from camwatch.identification.faces import forget, scan, store_photo
-from camwatch.identification.loader import load_folder, split_known
+from camwatch.identification.loader import assembled, load_folder, split_known
 from camwatch.records import Enrolled
-from tests.identification.scene import GOOD, person
+from tests.identification.scene import GOOD, enrolled, like, person
+
+ALICE = person(1)
 
 
 class Enroller:
@@ -78,3 +80,19 @@ def test_a_forgotten_persons_embeddings_leave_the_cache_with_the_next_load(tmp_p
     known, _ = split_known(scan(tmp_path), "net")
     assert len(enroll.asked) == 2 and [one.person for one in known] == ["bob"]
     assert len((tmp_path / CACHE_FILE).read_bytes()) < len(old)
+
+
+def test_people_who_look_the_same_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    assembled(enrolled(anna=ALICE, berta=like(ALICE, 0.69, 1), carol=person(2)), "net")
+    assert caplog.text == ""
+    gallery = assembled(enrolled(anna=ALICE, berta=like(ALICE, 0.75, 1), carol=person(2)), "net")
+    assert gallery.people == ("anna", "berta", "carol")
+    [line] = caplog.messages
+    assert "anna and berta" in line and "0.75" in line
+
+
+def test_the_cache_is_read_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store_photo(tmp_path, "alice", b"ok 1", ".jpg")
+    (tmp_path / CACHE_FILE).write_bytes(b"damaged")
+    load_folder(tmp_path, "net", Enroller())
+    assert len(caplog.messages) == 1

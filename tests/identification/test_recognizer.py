@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camwatch.identification.recognizer import threshold
+from camwatch.identification.recognizer import threshold_for
 from tests.identification.scene import like, person, recognizer
 
 
@@ -13,11 +13,11 @@ from tests.identification.scene import like, person, recognizer
     [(1, 0.01, 0.44), (10, 0.01, 0.57), (100, 0.01, 0.70), (1, 0.001, 0.57), (10, 0.001, 0.675), (100, 0.001, 0.78)],
 )
 def test_threshold_is_the_measured_one(people: int, rate: float, expected: float) -> None:
-    assert threshold(people, rate) == pytest.approx(expected)
+    assert threshold_for(people, rate) == pytest.approx(expected)
 
 
 def test_between_the_measured_rates_it_lies_between() -> None:
-    middle = threshold(10, 10**-2.5)
+    middle = threshold_for(10, 10**-2.5)
     assert middle == pytest.approx((0.57 + 0.675) / 2)
 
 
@@ -25,13 +25,13 @@ def test_between_the_measured_rates_it_lies_between() -> None:
 def test_more_people_or_fewer_false_alarms_never_lower_it(few: int, many: int, lax: float, strict: float) -> None:
     few, many = sorted((few, many))
     strict, lax = sorted((lax, strict))
-    assert 0.35 <= threshold(few, lax) <= threshold(many, strict) + 1e-9 <= 0.90 + 1e-9
+    assert 0.35 <= threshold_for(few, lax) <= threshold_for(many, strict) + 1e-9 <= 0.90 + 1e-9
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, math.nan, math.inf])
 def test_an_impossible_rate_is_refused(rate: float) -> None:
     with pytest.raises(ValueError, match="false_alarm_rate"):
-        threshold(10, rate)
+        threshold_for(10, rate)
 
 
 def test_a_person_is_found_and_a_stranger_is_not() -> None:
@@ -67,6 +67,17 @@ def test_compare_holds_on_to_a_person_below_the_threshold() -> None:
     alice, bob = person(1), person(2)
     rule = recognizer(alice=alice, bob=bob)
     found = rule.compare(like(bob, 0.9, seed=1), "alice")
-    assert found is not None and found.person == "alice" and found.best is not None
+    assert found.person == "alice" and found.best is not None
     assert found.best.person == "alice" and found.runner_up is not None and found.runner_up.person == "bob"
-    assert rule.compare(bob, "carol") is None
+    gone = rule.compare(bob, "carol")
+    assert (gone.person, gone.best, gone.threshold) == ("carol", None, rule.threshold)
+    assert gone.runner_up is not None and gone.runner_up.person == "bob"
+
+
+def test_a_search_may_leave_people_out() -> None:
+    alice, bob = person(1), person(2)
+    rule = recognizer(alice=alice, bob=bob, carol=person(3))
+    found = rule.identify(like(alice, 0.8, seed=1), without={"alice"})
+    assert found.person is None and found.best is not None and found.runner_up is not None
+    assert {found.best.person, found.runner_up.person} == {"bob", "carol"}
+    assert rule.identify(alice, without={"alice", "bob", "carol", "dora"}).best is None

@@ -3,8 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from camwatch.identification.visit import Visit
 from camwatch.identification.visits import VisitTracker
-from camwatch.records import Event, Face
+from camwatch.records import Event, EventType, Face
 from tests.identification.scene import START, check_contract, face, frame, like, person, recognizer
 
 PEOPLE = [person(number) for number in range(1, 5)]
@@ -31,29 +32,55 @@ steps = st.one_of(
     st.tuples(
         st.sampled_from([0.0, 0.1, 0.2, 0.2, 0.2, 1.0, 4.0, 6.0, -0.5, -20.0, 1e5]), st.lists(faces(), max_size=4)
     ),
-    st.sampled_from(["advance", "flush", "one", "everybody"]),
+    st.tuples(st.just("stays"), st.integers(0, 3), st.sampled_from([4, 9]), st.sampled_from([100.0, 300.0])),
+    st.tuples(st.just("advance"), st.sampled_from([1.0, 6.0, 1e4])),  # it may run ahead of frames that come later
+    st.sampled_from(["flush", "one", "everybody"]),
 )
+
+
+class Counted(VisitTracker):
+    """Counts the faces that one visit, whose end was told, handed to another."""
+
+    handed_over = 0
+
+    def _join(self, visit: Visit, into: Visit) -> Visit:
+        self.handed_over += visit.evidence.seen if visit.public else 0
+        return super()._join(visit, into)
 
 
 @settings(max_examples=150)
 @given(st.lists(steps, max_size=40), st.sampled_from([0.3, 5.0]))
 def test_events_keep_their_promises(script: list[object], visit_gap: float) -> None:
-    watch = VisitTracker("door", EVERYBODY, node="nvr", visit_gap=visit_gap)
-    now, events = 0.0, list[Event]()
+    watch = Counted("door", EVERYBODY, node="nvr", visit_gap=visit_gap)
+    enrolled, now, shown, events = EVERYBODY, 0.0, 0, list[Event]()
     for step in script:
+        new: list[Event] = []
         match step:
-            case "advance":
-                events += watch.advance(START + now + 1)
+            case ("advance", float(ahead)):
+                new = watch.advance(START + now + ahead)
             case "flush":
-                events += watch.flush(START + now)
-            case "one":
-                watch.replace_recognizer(ONE)
-            case "everybody":
-                watch.replace_recognizer(EVERYBODY)
+                new = watch.flush(START + now)
+            case "one" | "everybody":
+                enrolled = ONE if step == "one" else EVERYBODY
+                watch.replace_recognizer(enrolled)
+            case ("stays", int(who), int(count), float(x)):
+                for number in range(count):
+                    now, shown = now + 0.2, shown + 1
+                    new += watch.observe(frame(now, face(like(PEOPLE[who], 0.9, number), x=x)))
             case (float(more), list(seen)):
-                now += more
-                events += watch.observe(frame(now, *seen))
+                now, shown = now + more, shown + len(seen)
+                new = watch.observe(frame(now, *seen))
+        events += new
+        for event in new:
+            assert event.threshold == enrolled.threshold, "never that of an earlier gallery"
+            assert event.runner_up is None or event.runner_up.person in enrolled.gallery.people
+            if event.event_type is EventType.RECOGNIZED:
+                assert event.person in enrolled.gallery.people
+                assert event.score is not None and event.score >= event.threshold
         present = watch.state().present
         assert len(set(present)) == len(present), "one person is in one place before a camera"
-    check_contract(events + watch.flush(START + now))
+    events += watch.flush(START + now)
+    check_contract(events)
+    counted = sum(event.faces_seen for event in events if event.event_type is EventType.ENDED)
+    assert counted <= shown + watch.handed_over, "a face was counted twice"
     assert watch.state().visits == 0
