@@ -7,6 +7,7 @@ Exit status: 0 done, 1 failed while running, 2 the user's input is wrong, 130 in
 """
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,6 +78,8 @@ def run(
     ] = "text",
 ) -> int:
     """Run the daemon until SIGTERM or Ctrl-C."""
+    # Until the daemon takes over: a service that is stopped while it starts has done nothing wrong.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     from camwatch.config.model import load
 
     loaded = load(config)

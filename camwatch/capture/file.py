@@ -1,7 +1,7 @@
 """Recordings: a video file as a source, with times that rise steadily whatever the file says."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from itertools import chain
 
 import av
@@ -62,11 +62,20 @@ class FileSource(Running):
         loop: Begin again at the end, for ever, with times that go on rising.
         realtime: Wait until each frame is due on the monotonic clock, counted from the first one.
         start_at: UTC seconds of the first frame; None is when `frames()` is called.
+        on_wait: Called at least once a second while a frame is not due yet: pauses may be long.
     """
 
     live = False
 
-    def __init__(self, path: str, *, loop: bool = False, realtime: bool = False, start_at: float | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        loop: bool = False,
+        realtime: bool = False,
+        start_at: float | None = None,
+        on_wait: Callable[[], None] | None = None,
+    ) -> None:
         """Nothing is opened yet."""
         super().__init__()
         self._path = path.removeprefix("file://")
@@ -74,6 +83,7 @@ class FileSource(Running):
         self._loop = loop
         self._realtime = realtime
         self._start_at = start_at
+        self._on_wait = on_wait
 
     def _deliver(self) -> Generator[RawFrame, None, None]:
         started = time.monotonic()
@@ -91,7 +101,7 @@ class FileSource(Running):
                     times.restart()
                     for got in chain.from_iterable(decode(container, stream)):
                         pts = times.next(got.pts)
-                        if self._realtime and self._closing.wait(max(0.0, started + pts - time.monotonic())):
+                        if self._realtime and not self._waited_until(started + pts):
                             return
                         pictures += got.image is not None
                         yield RawFrame(pts, start_at + pts, time.monotonic(), got.corrupt, got.image)
@@ -105,6 +115,15 @@ class FileSource(Running):
                 raise problem
             if not self._loop:
                 return
+
+    def _waited_until(self, moment: float) -> bool:
+        """Wait for a moment of the monotonic clock; False where the source was closed meanwhile."""
+        while (left := moment - time.monotonic()) > 0:
+            if self._closing.wait(min(left, 1.0)):
+                return False
+            if self._on_wait is not None:
+                self._on_wait()
+        return not self._closing.is_set()
 
 
 def _step(stream: VideoStream) -> float:

@@ -1,6 +1,6 @@
 """What a source is, and which one an address means."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from camwatch.capture.address import kind, mask
@@ -49,6 +49,7 @@ def open_source(
     loop: bool = False,
     realtime: bool = False,
     start_at: float | None = None,
+    on_wait: Callable[[], None] | None = None,
 ) -> Source:
     """The source that an address means; nothing is opened before `frames()`.
 
@@ -59,6 +60,7 @@ def open_source(
         loop: Start a recording again at its end, for ever.
         realtime: Deliver a recording at its own speed instead of as fast as it is read.
         start_at: When a recording began, UTC seconds; None is the moment `frames()` is called.
+        on_wait: Called at least once a second while a recording waits for its time.
 
     Raises:
         SourceRefused: The address has a scheme that camwatch does not read.
@@ -71,4 +73,4 @@ def open_source(
         case "webcam":
             return webcam_source(text, timeout=timeout)
         case "file":
-            return FileSource(text, loop=loop, realtime=realtime, start_at=start_at)
+            return FileSource(text, loop=loop, realtime=realtime, start_at=start_at, on_wait=on_wait)

@@ -50,14 +50,21 @@ def run(config: Config, *, log_format: logs.LogFormat) -> int:
     if problems:
         raise ConfigError(*problems)
     with ExitStack() as stack:
-        daemon = build(config, log_format, stack)
+        asked: list[int] = []
+        running: list[Daemon] = []
 
         def on_signal(number: int, frame: FrameType | None) -> None:
-            daemon.stop_soon()
+            asked.append(number)
+            for daemon in running:
+                daemon.stop_soon()
 
         for number in (signal.SIGTERM, signal.SIGINT):
             previous = signal.signal(number, on_signal)
             stack.callback(signal.signal, number, previous)
+        daemon = build(config, log_format, stack)
+        running.append(daemon)
+        if asked:
+            return 0
         try:
             return daemon.run()
         except CamwatchError:

@@ -12,7 +12,7 @@ from camwatch.publishing.publisher import MqttPublisher
 from camwatch.publishing.topics import Topics
 from camwatch.records import Event
 from camwatch.service import systemd
-from camwatch.service.cameras import Cameras
+from camwatch.service.cameras import Cameras, reader_name
 from camwatch.service.gallery_loader import GalleryLoader
 from camwatch.service.health import Health, Verdict
 from camwatch.service.histogram import FRAMES
@@ -77,7 +77,6 @@ class Daemon:
         self._ready = False
         self._fatal: str | None = None
         self._health = Health()
-        self._last_turn = time.monotonic()
         self._clock_offset: dict[str, float] = {}
         self._blind_since: float | None = None
         self._blinded: set[str] = set()
@@ -101,7 +100,7 @@ class Daemon:
         try:
             while not self._stopping and self._fatal is None:
                 self._wait(TURN)
-                now = self._last_turn = time.monotonic()
+                now = time.monotonic()
                 self._read_children(now)
                 if now >= next_second:
                     next_second = now + 1.0
@@ -134,6 +133,7 @@ class Daemon:
                     self._from_inference(message)
                 else:
                     self._from_reader(child.name.removeprefix("reader "), message)
+        self._supervisor.bury(now)
 
     def _from_inference(self, message: Message) -> None:
         match message.kind:
@@ -156,7 +156,7 @@ class Daemon:
             case "ready":
                 log.info("inference is ready (%s)", message.fields["network"])
                 self._embed(self._gallery.begin(message.fields["network"]))
-            case "enrolled" | "refused":
+            case "embedding" | "enrolled" | "refused":
                 self._gallery.take(message)
                 self._swap_gallery()
             case "fatal":
@@ -168,12 +168,17 @@ class Daemon:
         elif message.kind == "source":
             reason = self._cameras.handle(camera, message)
             self._reporting.camera_changed(camera, up=self._cameras.is_up(camera), reason=reason)
+            if message.fields.get("ended"):
+                # There is nothing more to read; started again, it would show the same visits once more.
+                self._supervisor.stop_child(reader_name(camera))
+                self._telemetry.end_life(reader_name(camera))
 
     def _every_second(self, now: float) -> None:
         self._supervisor.step(now)
+        self._health.judge(self._cameras.counts(), dict(self._cameras.down), now=now)
         if not self._is_blind(now):
             # Where frames are under way they carry the time; the clock would run ahead of them.
-            waiting = {camera for camera, count in self._cameras.counts().items() if count.in_flight}
+            waiting = {camera for camera, count in self._cameras.counts().items() if count.in_flight > 0}
             for camera, offset in self._clock_offset.items():
                 if camera not in waiting:
                     self._report(self._decider.advance(camera, now + offset - ADVANCE_DELAY))
@@ -198,8 +203,10 @@ class Daemon:
                 self._reporting.acknowledged(acknowledged)
         except StateError as error:
             self._reporting.state_failed(error)
-        for command in self._publisher.commands():
-            self._obey(command.topic, command.payload)
+        # The last word on each topic counts: a burst of ON and OFF must not keep the loop busy.
+        for topic, payload in {command.topic: command.payload for command in self._publisher.commands()}.items():
+            if not self._stopping:
+                self._obey(topic, payload)
 
     def _obey(self, topic: str, payload: bytes) -> None:
         camera = next((c for c in self._cameras.names if topic == self._topics.camera_enabled_set(c)), None)
@@ -209,13 +216,15 @@ class Daemon:
         if wanted is None:
             log.warning("%s: a command must be ON or OFF, not %.40r", topic, payload)
             return
-        self._switches.set(camera, wanted)
-        self._switch(camera, wanted)
+        if wanted != self._switches.is_on(camera):
+            self._switches.set(camera, wanted)
+            self._switch(camera, wanted)
 
     def _switch(self, camera: str, on: bool) -> None:
         if self._ready:
             self._cameras.switch(camera, on, time.monotonic())
         if not on:
+            self._telemetry.end_life(reader_name(camera))
             self._report(self._decider.flush(camera, time.time()))
             self._reporting.camera_changed(camera, up=False, reason=None)
         self._reporting.camera_switched(camera, on=on)
@@ -259,9 +268,7 @@ class Daemon:
 
     def judge(self) -> Verdict:
         """Whether frames reach decisions; may be asked from any thread."""
-        return self._health.judge(
-            self._cameras.counts(), dict(self._cameras.down), last_turn=self._last_turn, now=time.monotonic()
-        )
+        return self._health.verdict(time.monotonic())
 
     def why_not_ready(self) -> str | None:
         """None once the networks and the gallery are loaded."""
@@ -271,6 +278,7 @@ class Daemon:
 
     def _child_died(self, child: Child) -> None:
         self._telemetry.end_life(child.name)
+        self._telemetry.restarted(child.name)
         if child.name == "inference":
             self._gallery.interrupted()
             return
@@ -285,14 +293,14 @@ class Daemon:
         log.info("stopping")
         self._cameras.stop()
         deadline = time.monotonic() + DRAIN
-        while time.monotonic() < deadline and any(c.in_flight for c in self._cameras.counts().values()):
+        while time.monotonic() < deadline and any(c.in_flight > 0 for c in self._cameras.counts().values()):
             self._wait(0.05)
             self._read_children(time.monotonic())
         self._read_children(time.monotonic())
         self._supervisor.stop_all(["inference"] if "inference" in self._supervisor.children else [])
         for camera in self._cameras.names:
             self._report(self._decider.flush(camera, time.time()))
-        self._reporting.end(self._cameras.names)
+        self._reporting.end(self._cameras.names, time.time())
         for acknowledged in self._publisher.stop(1.0):
             self._reporting.acknowledged(acknowledged)
         log.info("stopped; %s", self._reporting.summary())

@@ -17,6 +17,8 @@ from camwatch.service.messages import Message, enrolled_from
 log = logging.getLogger(__name__)
 
 POLL = 2.0
+SAVE_EVERY = 50
+"""Photos embedded after which the cache is written, so that a stop in the middle of a first load loses little."""
 ATTEMPTS = 2
 """Times that a photo may be the one at which inference died before it is left out."""
 
@@ -48,6 +50,8 @@ class GalleryLoader:
         self._deaths: dict[str, int] = {}
         self._signature = ""
         self._loading = False
+        self._at: str | None = None
+        self._fresh = 0
         self._next_poll = 0.0
         self._complaint = ""
 
@@ -73,8 +77,12 @@ class GalleryLoader:
         return self._rescan()
 
     def take(self, message: Message) -> None:
-        """An answer of inference: a photo `enrolled` or `refused`."""
+        """What inference says of a photo: `embedding` (it begins), then `enrolled` or `refused`."""
         digest = str(message.fields["asked"])
+        if message.kind == "embedding":
+            self._at = digest
+            return
+        self._at = None
         self._waiting.pop(digest, None)
         if message.kind == "refused":
             log.warning("photo left out: %s", message.fields["error"])
@@ -82,12 +90,17 @@ class GalleryLoader:
             return
         new = enrolled_from(message)
         self._known[new.sha256] = CachedPhoto(new.sha256, new.embeddings, new.quality)
+        self._fresh += 1
+        if self._fresh >= SAVE_EVERY and self.network is not None:
+            self._fresh = 0
+            write_cache(self._faces, self.network, split(self._found, self._known)[0])
 
     def interrupted(self) -> None:
-        """Inference died. The photo it was at is tried once more, then left out."""
-        if not self._waiting:
+        """Inference died. A photo that it was at is tried once more, then left out."""
+        digest, self._at = self._at, None
+        photo = self._waiting.get(digest or "")
+        if digest is None or photo is None:
             return
-        digest, photo = next(iter(self._waiting.items()))
         self._deaths[digest] = self._deaths.get(digest, 0) + 1
         if self._deaths[digest] >= ATTEMPTS:
             log.error("photo left out: %s: inference died over it %d times", photo.path, self._deaths[digest])

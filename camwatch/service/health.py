@@ -25,33 +25,35 @@ class Health:
 
     A camera is stuck when frames have been in flight for `patience` seconds and none of them was analysed. A camera
     that delivers nothing is noted, not a reason to restart us: a new daemon does not plug it in again. The loop that
-    turns observations into decisions is stuck when its last turn is `patience` old.
+    turns observations into decisions calls `judge` once a second; it is stuck when that was `patience` ago.
     """
 
     patience: float = 20.0
     _moved: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _verdict: Verdict = Verdict()
+    _judged_at: float | None = None
 
-    def judge(
-        self, counts: Mapping[str, FrameCounts], down: Mapping[str, str], *, last_turn: float, now: float
-    ) -> Verdict:
-        """The state at `now` (monotonic seconds).
+    def verdict(self, now: float) -> Verdict:
+        """What was found last, or that this is too long ago; for any thread."""
+        if self._judged_at is not None and now - self._judged_at > self.patience:
+            return Verdict((f"decisions: the main loop has been busy for {now - self._judged_at:.0f} s",))
+        return self._verdict
+
+    def judge(self, counts: Mapping[str, FrameCounts], down: Mapping[str, str], *, now: float) -> None:
+        """Look at the counters, once a second.
 
         Args:
             counts: Each enabled camera's ring accounting.
             down: Cameras that deliver nothing, and why.
-            last_turn: When the main loop last came round.
             now: Monotonic seconds.
-
-        Returns:
-            The verdict.
         """
         problems = []
-        if now - last_turn > self.patience:
-            problems.append(f"decisions: the main loop has been busy for {now - last_turn:.0f} s")
+        self._moved = {camera: moved for camera, moved in self._moved.items() if camera in counts}
         for camera, count in counts.items():
             analyzed, since = self._moved.get(camera, (-1, now))
-            if count.analyzed != analyzed or count.in_flight == 0:
+            if count.analyzed != analyzed or count.in_flight <= 0:
                 self._moved[camera] = (count.analyzed, now)
             elif now - since > self.patience:
                 problems.append(f"{camera}: frames have been waiting for {now - since:.0f} s")
-        return Verdict(tuple(problems), tuple(f"{camera}: {why}" for camera, why in down.items()))
+        notes = tuple(f"{camera}: {why}" for camera, why in down.items())
+        self._verdict, self._judged_at = Verdict(tuple(problems), notes), now

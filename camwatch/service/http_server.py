@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        log.debug("a request from %s broke off", client_address, exc_info=True)
+
 
 class _Handler(WSGIRequestHandler):
     timeout = 10.0

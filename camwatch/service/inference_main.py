@@ -19,7 +19,7 @@ from camwatch.engine.photos import enroll_photo
 from camwatch.errors import InputError, PhotoError
 from camwatch.pipeline import observe
 from camwatch.records import Frame
-from camwatch.service.batching import choose
+from camwatch.service.batching import BatchSize, choose
 from camwatch.service.histogram import FRAMES, Histogram
 from camwatch.service.messages import Message, PipeError, enrolled_message, observation_message
 from camwatch.service.ring import SLOTS, Counter, FrameRing
@@ -46,8 +46,7 @@ class Inference:
         """
         job = worker.job
         self._worker = worker
-        self._max_batch: int = job["max_batch"]
-        self._batch_limit = self._max_batch
+        self._size = BatchSize(job["max_batch"])
         self._max_wait: float = job["max_wait"]
         self._bell: int = job["bell_fd"]
         self._min_face: dict[str, int] = job["min_face"]
@@ -56,6 +55,7 @@ class Inference:
         self._batches = Histogram(FRAMES)
         self._photos: deque[dict[str, Any]] = deque()
         self._turn = 0
+        self._last_served: dict[str, int] = {}
         self._failures = 0
         weights = job["facenet_weights"]
         self._analyzer = make_analyzer(
@@ -83,9 +83,10 @@ class Inference:
             frames = self._next_batch()
             if frames:
                 self._analyze(frames)
-            elif self._photos:
+            if self._photos:
+                # One at a time behind each batch: neither waits for the other to come to an end.
                 self._embed(self._photos.popleft())
-            else:
+            elif not frames:
                 self._sleep(0.5)
             self._beat()
 
@@ -101,26 +102,36 @@ class Inference:
                 self._photos.extend(message.fields["photos"])
 
     def _next_batch(self) -> list[Frame]:
-        waiting = {camera: ring.waiting() for camera, ring in self._rings.items()}
+        waiting = self._waiting()
         if not any(waiting.values()):
             return []
-        if sum(len(numbers) for numbers in waiting.values()) < self._batch_limit:
-            self._sleep(self._max_wait)
-            waiting = {camera: ring.waiting() for camera, ring in self._rings.items()}
+        deadline = time.monotonic() + self._max_wait
+        while sum(map(len, waiting.values())) < self._size.frames and (left := deadline - time.monotonic()) > 0:
+            self._sleep(left)
+            waiting = self._waiting()
         takes = choose(
-            waiting, max_batch=self._batch_limit, slots=SLOTS, first=self._turn, lossless=self._lossless
+            waiting,
+            max_batch=self._size.frames,
+            slots=SLOTS,
+            last_served=self._last_served,
+            lossless=self._lossless,
         )
         self._turn += 1
         frames, now = [], time.monotonic()
         for take in takes:
+            self._last_served[take.camera] = self._turn
             frame = self._rings[take.camera].take(take.index)
             if frame is not None:
                 self._stages["queue"].observe(max(0.0, now - frame.monotonic))
                 frames.append(frame)
         return frames
 
+    def _waiting(self) -> dict[str, range]:
+        return {camera: ring.waiting() for camera, ring in self._rings.items()}
+
     def _analyze(self, frames: list[Frame]) -> None:
         self._batches.observe(len(frames))
+        started = time.monotonic()
         try:
             observations = observe(self._analyzer, frames, min_face=self._min_face)
         except Exception:
@@ -128,18 +139,19 @@ class Inference:
             for frame in frames:
                 self._rings[frame.camera].add(Counter.DROPPED_BUSY)
             log.exception("a batch of %d frames failed (%d in a row)", len(frames), self._failures)
-            self._batch_limit = max(1, self._batch_limit // 2)
+            self._size.failed()
             if self._failures >= FAILURES:
                 raise
             return
         self._failures = 0
-        self._batch_limit = min(self._max_batch, self._batch_limit + 1)
+        self._size.worked(len(frames), time.monotonic() - started)
         for observation in observations:
             self._worker.send(observation_message(observation))
             self._rings[observation.camera].add(Counter.ANALYZED)
 
     def _embed(self, photo: dict[str, Any]) -> None:
         person, path = photo["person"], Path(photo["path"])
+        self._worker.send(Message("embedding", {"asked": photo["asked"]}))
         try:
             enrolled = enroll_photo(self._analyzer, person, path, strict=False)
         except PhotoError as error:

@@ -90,9 +90,12 @@ class Inbox:
             if end > len(self._buffer):
                 break
             start = at + _HEAD.size
-            fields = json.loads(self._buffer[start : start + header_size])
             blob = bytes(self._buffer[start + header_size : end])
-            messages.append(Message(fields.pop("kind"), fields, blob))
+            try:
+                fields = json.loads(self._buffer[start : start + header_size])
+                messages.append(Message(fields.pop("kind"), fields, blob))
+            except (ValueError, KeyError, AttributeError, TypeError):
+                raise PipeError("a child sent something that is no message") from None
             at = end
         del self._buffer[:at]
         return messages

@@ -74,6 +74,7 @@ class Reader:
             loop=self._loop,
             realtime=True,
             start_at=time.time(),
+            on_wait=self._beat,
         )
         try:
             for selected in select(_Heard(self._source, self._heard), self._sampler, gate):

@@ -78,7 +78,8 @@ class Reporting:
         self._telemetry = telemetry
         self._keep = keep_days * 86400.0
         self._presence = Presence()
-        self._unsaved: deque[Event] = deque()
+        self._unsaved: deque[tuple[Event, bytes]] = deque()
+        self._snapshots_broken = False
         self._published: dict[str, bytes] = {}
         self._person_topics: dict[str, str] = {}
         self._told: dict[str, tuple[tuple[object, ...], float]] = {}
@@ -98,8 +99,11 @@ class Reporting:
         if left:
             log.info("ended %d visits that were open when the daemon last died", len(left))
 
-    def end(self, cameras: Iterable[str]) -> None:
-        """The last words about the cameras; the publisher says its own `offline`."""
+    def end(self, cameras: Iterable[str], now: float) -> None:
+        """The last words about the cameras, and the last try to save; the publisher says its own `offline`."""
+        self._save(now)
+        if self._unsaved:
+            log.error("%d events are lost: the state disk refused them to the end", len(self._unsaved))
         for camera in cameras:
             self._retain(self._topics.camera_availability(camera), b"offline")
 
@@ -110,12 +114,15 @@ class Reporting:
             events: As decided, in order.
             now: UTC seconds.
         """
-        self._unsaved.extend(events)
+        self._unsaved.extend((event, encode(self._payload(event, now))) for event in events)
         self._save(now)
         for event in events:
             self._log(event)
-            with self._telemetry.locked() as t:
-                t.cameras[event.camera].events[event.event_type] += 1
+            figures = self._telemetry.cameras.get(event.camera)
+            if figures is None:
+                continue  # of a camera that has left the configuration since
+            with self._telemetry.locked():
+                figures.events[event.event_type] += 1
             if event.event_type is not EventType.ENDED and event.score is not None:
                 self._telemetry.score(event.event_type, event.score)
             if self._snapshots is not None and event.chip is not None and event.event_type is not EventType.ENDED:
@@ -212,13 +219,12 @@ class Reporting:
 
     def _save(self, now: float) -> None:
         while len(self._unsaved) > UNSAVED:
-            lost = self._unsaved.popleft()
+            lost, _ = self._unsaved.popleft()
             log.error("event %s is lost: the state disk has refused it for too long", lost.event_id)
         if not self._unsaved:
             return
         try:
-            ready = [(event, encode(self._payload(event, now))) for event in self._unsaved]
-            self._outbox.put(ready, now)
+            self._outbox.put(self._unsaved, now)
         except StateError as error:
             self.state_failed(error)
             return
@@ -232,8 +238,11 @@ class Reporting:
         if self._snapshots is not None and event.chip is not None:
             try:
                 name = self._snapshots.save(event.visit_id, event.chip, now)
+                self._snapshots_broken = False
             except StateError as error:
-                self.state_failed(error)
+                if not self._snapshots_broken:
+                    log.error("%s; events go without", error)
+                self._snapshots_broken = True
         return payload(event, node=self._node, late=False, snapshot=name)
 
     def _retain(self, topic: str, value: bytes) -> None:

@@ -163,11 +163,12 @@ class FrameRing:
         """
         skipped = index - self.get(Counter.READ)
         frame = self._copy(index)
+        # First of all: what a process killed between here and its count leaves open, `recover` closes.
+        self._counters[Counter.READ] = index + 1
         if skipped > 0:
             self.add(Counter.DROPPED_BUSY, skipped)
         if frame is None:
             self.add(Counter.DROPPED_STALE)
-        self._counters[Counter.READ] = index + 1
         return frame
 
     def recover(self) -> int:

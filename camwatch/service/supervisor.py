@@ -49,6 +49,7 @@ class Child:
     control: Outlet | None = None
     heard_at: float = 0.0
     heard: bool = False
+    closed: bool = False
     aborted_at: float | None = None
     start_at: float | None = None
     restarts: int = 0
@@ -84,8 +85,8 @@ class Supervisor:
         return [(c, c.inbox) for c in self.children.values() if c.inbox is not None]
 
     def read(self, child: Child, now: float) -> list[Message]:
-        """What a child has said; its death is noticed here."""
-        if child.inbox is None:
+        """What a child has said. Its death is noticed here; `bury` deals with it, after its last words."""
+        if child.inbox is None or child.closed:
             return []
         try:
             messages, is_open = child.inbox.read()
@@ -95,18 +96,27 @@ class Supervisor:
         if messages:
             child.heard_at, child.heard = now, True
             child.backoff.worked(now)
-        if not is_open:
-            self._bury(child, now)
+        child.closed = not is_open
         return messages
 
+    def bury(self, now: float) -> None:
+        """Take note of the children whose pipe has closed: they are started again when their time comes."""
+        for child in self.children.values():
+            if child.closed:
+                self._bury(child, now)
+
     def send(self, name: str, message: Message) -> bool:
-        """Send to a child; False where it is not running (its next life gets a new job anyway)."""
+        """Send to a child; False where it is not running (its next life gets a new job anyway).
+
+        One that does not read is killed: half a message may be in its pipe.
+        """
         child = self.children.get(name)
-        if child is None or child.control is None:
+        if child is None or child.control is None or child.process is None:
             return False
         try:
             child.control.send(message, timeout=2.0)
         except PipeError:
+            child.process.kill()
             return False
         return True
 
@@ -123,11 +133,6 @@ class Supervisor:
         """Stop one child for good and wait for it, a few seconds at most."""
         self._stop([self.children[name]])
 
-    def remove(self, name: str) -> None:
-        """Stop a child and forget it."""
-        self.stop_child(name)
-        del self.children[name]
-
     def restart_child(self, name: str, now: float) -> None:
         """Start again a child that was stopped."""
         child = self.children[name]
@@ -140,25 +145,27 @@ class Supervisor:
         self._stop([self.children[name] for name in names])
 
     def _start(self, child: Child, now: float) -> None:
-        out_read, out_write = os.pipe()
-        control_read, control_write = os.pipe()
-        try:
-            child.process = subprocess.Popen(
-                [sys.executable, "-m", child.module, str(out_write), str(control_read)],
-                stdin=subprocess.DEVNULL,
-                pass_fds=(out_write, control_read, *child.fds),
-            )
-        except OSError as error:
-            for fd in (out_read, control_write):
-                os.close(fd)
-            child.start_at = now + child.backoff.delay(now)
-            log.error("%s cannot be started: %s", child.name, error)
-            return
-        finally:
-            os.close(out_write)
-            os.close(control_read)
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            try:
+                out_read, out_write = os.pipe()
+                ours.callback(os.close, out_read)
+                theirs.callback(os.close, out_write)
+                control_read, control_write = os.pipe()
+                ours.callback(os.close, control_write)
+                theirs.callback(os.close, control_read)
+                child.process = subprocess.Popen(
+                    [sys.executable, "-m", child.module, str(out_write), str(control_read)],
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=(out_write, control_read, *child.fds),
+                    process_group=0,  # a Ctrl-C at the terminal is for main, which stops its children in order
+                )
+            except OSError as error:
+                child.start_at = now + child.backoff.delay(now)
+                log.error("%s cannot be started: %s", child.name, error)
+                return
+            ours.pop_all()
         child.inbox, child.control = Inbox(out_read), Outlet(control_write)
-        child.heard_at, child.heard = now, False
+        child.heard_at, child.heard, child.closed = now, False, False
         child.aborted_at = child.start_at = None
         with contextlib.suppress(PipeError):
             child.control.send(Message("job", child.job()), timeout=5.0)
@@ -222,6 +229,7 @@ class Supervisor:
         if child.control is not None:
             child.control.close()
         child.process = child.inbox = child.control = None
+        child.closed = False
 
 
 def _how(code: int) -> str:

@@ -88,10 +88,14 @@ class Telemetry:
         with self._lock:
             self.batches.setdefault(child, Lives(bounds)).report(values)
 
-    def end_life(self, child: str) -> None:
-        """A child died and will be restarted."""
+    def restarted(self, child: str) -> None:
+        """A child died unasked and will be started again."""
         with self._lock:
             self.restarts[child.split()[0]] += 1
+
+    def end_life(self, child: str) -> None:
+        """A child has ended, asked to or not: its next life counts from zero."""
+        with self._lock:
             for (name, _), lives in self.child_stages.items():
                 if name == child:
                     lives.end_life()

@@ -46,6 +46,8 @@ class Worker:
         first = self._receive()
         self.job: dict[str, Any] = first[0].fields
         for message in first[1:]:
+            if message.kind == "stop":
+                os._exit(0)
             self.commands.put(message)
         logs.set_up(self.job["log_format"], process=self.job["process"])
         self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)

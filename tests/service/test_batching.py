@@ -1,39 +1,73 @@
 """Which pictures make a batch: all where they fit, the newest of each camera where they do not."""
 
-from camwatch.service.batching import Take, choose
+from camwatch.service.batching import BatchSize, Take, choose
 
 
 def test_all_waiting_pictures_are_taken_where_they_fit():
-    takes = choose({"a": range(3, 5), "b": range(0, 1)}, max_batch=4, slots=4)
+    takes = choose({"a": range(3, 5), "b": range(0, 1)}, max_batch=4, slots=4, last_served={})
     assert takes == [Take("a", 3), Take("a", 4), Take("b", 0)]
 
 
 def test_nothing_waiting_gives_nothing():
-    assert choose({"a": range(3, 3)}, max_batch=4, slots=4) == []
-    assert choose({}, max_batch=4, slots=4) == []
+    assert choose({"a": range(3, 3)}, max_batch=4, slots=4, last_served={}) == []
+    assert choose({}, max_batch=4, slots=4, last_served={}) == []
 
 
 def test_overload_takes_the_newest_of_each_camera():
     waiting = {c: range(0, 4) for c in "abcde"}
-    assert choose(waiting, max_batch=8, slots=4) == [Take(c, 3) for c in "abcde"]
+    assert choose(waiting, max_batch=8, slots=4, last_served={}) == [Take(c, 3) for c in "abcde"]
 
 
-def test_turns_rotate_so_that_rates_fall_evenly():
-    waiting = {c: range(0, 4) for c in "abcde"}
-    count = dict.fromkeys("abcde", 0)
-    for turn in range(10):
-        takes = choose(waiting, max_batch=2, slots=4, first=turn)
-        assert len(takes) == 2
+def test_no_camera_waits_longer_than_the_others():
+    cameras = [f"camera {number}" for number in range(30)]
+    served: dict[str, int] = {}
+    longest = 0
+    for turn in range(100):
+        # Some have no picture at some turns, so that the order of those present changes.
+        waiting = {c: range(0, 4) for number, c in enumerate(cameras) if (turn + number) % 7}
+        takes = choose(waiting, max_batch=16, slots=4, last_served=served)
+        assert len(takes) == 16
         for take in takes:
-            count[take.camera] += 1
-    assert set(count.values()) == {4}
+            longest = max(longest, turn - served.get(take.camera, -1))
+            served[take.camera] = turn
+    assert len(served) == 30
+    assert longest <= 4
 
 
 def test_a_recording_gives_its_oldest_and_loses_none():
     waiting = {"live": range(0, 4), "file": range(10, 14)}
-    takes = choose(waiting, max_batch=3, slots=4, lossless={"file"})
+    takes = choose(waiting, max_batch=3, slots=4, last_served={}, lossless={"file"})
     assert takes == [Take("live", 3), Take("file", 10), Take("file", 11)]
 
 
 def test_numbers_already_overwritten_are_not_asked_for():
-    assert choose({"a": range(0, 100)}, max_batch=8, slots=4) == [Take("a", i) for i in range(96, 100)]
+    takes = choose({"a": range(0, 100)}, max_batch=8, slots=4, last_served={})
+    assert takes == [Take("a", i) for i in range(96, 100)]
+
+
+def test_a_batch_is_as_large_as_fits_its_second():
+    size = BatchSize(16)
+    assert size.frames == 2
+    for _ in range(30):
+        size.worked(2, 0.1)
+    assert size.frames == 16
+    size.worked(1, 2.9)
+    assert size.frames == 1
+    for _ in range(3):
+        size.worked(1, 0.05)
+    assert size.frames == 1
+    for _ in range(30):
+        size.worked(1, 0.05)
+    assert size.frames == 16
+
+
+def test_failures_halve_a_batch_and_success_brings_it_back():
+    size = BatchSize(16, guess=0.01)
+    size.failed()
+    assert size.frames == 8
+    for _ in range(5):
+        size.failed()
+    assert size.frames == 1
+    for _ in range(20):
+        size.worked(1, 0.01)
+    assert size.frames == 16

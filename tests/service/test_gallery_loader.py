@@ -8,7 +8,7 @@ import pytest
 
 from camwatch.errors import PhotoError
 from camwatch.records import Enrolled, Quality
-from camwatch.service.gallery_loader import POLL, GalleryLoader
+from camwatch.service.gallery_loader import POLL, SAVE_EVERY, GalleryLoader
 from camwatch.service.messages import Message, enrolled_message
 
 NETWORK = "test-network"
@@ -105,8 +105,10 @@ def test_a_bad_photo_is_told_of_once_and_left_out(loader, faces, caplog):
 def test_a_photo_over_which_inference_dies_twice_is_left_out(loader):
     jobs = loader.begin(NETWORK)
     deadly = jobs[0]["asked"]
+    loader.take(Message("embedding", {"asked": deadly}))
     loader.interrupted()
     assert loader.begin(NETWORK)[0]["asked"] == deadly
+    loader.take(Message("embedding", {"asked": deadly}))
     loader.interrupted()
     jobs = loader.begin(NETWORK)
     assert deadly not in [job["asked"] for job in jobs]
@@ -114,6 +116,28 @@ def test_a_photo_over_which_inference_dies_twice_is_left_out(loader):
     recognizer = loader.finished()
     assert recognizer is not None
     assert recognizer.gallery.photos == 2
+
+
+def test_no_photo_is_blamed_for_a_death_it_had_no_part_in(loader):
+    for _ in range(5):
+        loader.begin(NETWORK)
+        loader.interrupted()
+    embed(loader, loader.begin(NETWORK)[:1])
+    loader.interrupted()
+    embed(loader, loader.begin(NETWORK))
+    recognizer = loader.finished()
+    assert recognizer is not None
+    assert recognizer.gallery.photos == 3
+
+
+def test_a_long_first_load_is_saved_as_it_goes(tmp_path):
+    folder = tmp_path / "faces"
+    for number in range(SAVE_EVERY + 5):
+        put(folder, "Ann", f"{number}.jpg", f"{number:03d} ann")
+    loader = GalleryLoader(folder, false_alarm_rate=0.01, threshold=None)
+    embed(loader, loader.begin(NETWORK)[: SAVE_EVERY + 2])
+    again = GalleryLoader(folder, false_alarm_rate=0.01, threshold=None)
+    assert len(again.begin(NETWORK)) == 5
 
 
 def test_a_photo_that_changes_while_it_is_embedded_does_not_block(loader, faces):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from camwatch.records import Detection, Observation
+from camwatch.service.batching import BatchSize
 from camwatch.service.inference_main import FAILURES, Inference
 from camwatch.service.messages import Message, observation_from
 from camwatch.service.ring import FrameRing, create_ring
@@ -63,7 +64,7 @@ class Worker:
 
 
 @pytest.fixture
-def setting():
+def setting(monkeypatch):
     fds = {camera: create_ring(camera, slot_bytes=SLOT) for camera in ("front", "garden")}
     bell = os.eventfd(0, os.EFD_NONBLOCK)
     job = {
@@ -84,6 +85,7 @@ def setting():
 
     def start(turns: int) -> tuple[Worker, Inference, Analyzer]:
         worker = Worker(job, turns)
+        monkeypatch.setattr(BatchSize, "frames", property(lambda self: 4))
 
         def make(**settings: object) -> Analyzer:
             made.append(Analyzer(**settings))
@@ -115,6 +117,18 @@ def test_frames_of_all_cameras_come_out_as_observations_in_order(setting):
     assert analyzer.batches == [3]
     assert rings["front"].counts().analyzed == 2
     assert rings["front"].counts().in_flight == 0
+
+
+def test_photos_are_embedded_also_where_frames_never_cease(setting, tmp_path: Path):
+    rings, bell, start = setting
+    worker, inference, _ = start(turns=4)
+    worker.on_turn = lambda: write(rings, bell, "front", 1)
+    photos = [{"person": "Ann", "path": str(tmp_path / f"{n}.jpg"), "asked": str(n)} for n in range(2)]
+    worker.commands.put(Message("embed", {"photos": photos}))
+    write(rings, bell, "front", 1)
+    inference.run()
+    assert [m.fields["asked"] for m in worker.sent if m.kind == "refused"] == ["0", "1"]
+    assert worker.kinds().count("observation") == 4
 
 
 def test_a_failing_batch_is_accounted_for_and_a_lasting_failure_ends_the_process(setting):
@@ -165,6 +179,6 @@ def test_photos_wait_for_frames_and_a_bad_one_is_answered(setting, tmp_path: Pat
     worker.commands.put(Message("embed", {"photos": [{"person": "Ann", "path": str(photo), "asked": "abc"}]}))
     write(rings, bell, "front", 1)
     inference.run()
-    assert worker.kinds() == ["ready", "observation", "refused"]
+    assert worker.kinds() == ["ready", "observation", "embedding", "refused"]
     assert worker.sent[-1].fields["asked"] == "abc"
     assert str(photo) in worker.sent[-1].fields["error"]

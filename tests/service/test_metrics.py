@@ -104,12 +104,26 @@ def test_counters_go_on_over_the_death_of_a_child(served):
     t.child_stage("inference", "detect", life.to_list())
     t.child_batches("inference", Histogram(FRAMES).to_list(), FRAMES)
     t.end_life("inference")
+    t.restarted("inference")
     t.child_stage("inference", "detect", life.to_list())
     got = served.samples()
     assert got[("camwatch_stage_seconds_count", "stage=detect")] == 2
     assert got[("camwatch_stage_seconds_bucket", "le=0.01", "stage=detect")] == 0
     assert got[("camwatch_stage_seconds_bucket", "le=0.025", "stage=detect")] == 2
     assert got[("camwatch_process_restarts_total", "process=inference")] == 1
+
+
+def test_counters_never_run_backwards_over_a_stop_that_was_asked_for(served):
+    t = served.telemetry
+    life = Histogram()
+    for _ in range(5):
+        life.observe(0.02)
+    t.child_stage("reader front", "decode", life.to_list())
+    t.end_life("reader front")
+    t.child_stage("reader front", "decode", Histogram().to_list())
+    got = served.samples()
+    assert got[("camwatch_stage_seconds_count", "stage=decode")] == 5
+    assert got[("camwatch_process_restarts_total", "process=reader")] == 0
 
 
 def test_health_and_readiness_have_reasons(served):

@@ -11,6 +11,7 @@ from camwatch.errors import StateError
 from camwatch.identification.evidence import Gates
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
+from camwatch.publishing.events import encode, payload
 from camwatch.publishing.outbox import Outbox
 from camwatch.publishing.snapshots import Snapshots
 from camwatch.publishing.topics import Topics
@@ -121,6 +122,35 @@ def test_a_full_disk_loses_nothing_and_is_said_once(setting, monkeypatch, caplog
     setting.reporting.every_second(NOW + 6, mqtt_connected=True)
     assert [p.event_id for p in setting.outbox.pending(10)] == ["event-1", "event-2"]
     assert "works again" in caplog.text
+
+
+def test_what_a_full_disk_refused_to_the_end_is_told(setting, monkeypatch, caplog):
+    def full(*_args: object) -> None:
+        raise StateError("events.sqlite: the disk is full")
+
+    monkeypatch.setattr(Outbox, "put", full)
+    setting.reporting.events([event()], NOW)
+    setting.reporting.end(["door"], NOW + 1)
+    assert "1 events are lost" in caplog.text
+
+
+def test_snapshots_that_cannot_be_kept_are_told_once_and_events_go_without(setting, monkeypatch, caplog):
+    def full(*_args: object) -> str:
+        raise StateError("snapshots: the disk is full")
+
+    monkeypatch.setattr(Snapshots, "save", full)
+    setting.reporting.events([event(number=1)], NOW)
+    setting.reporting.events([event(EventType.ENDED, number=2)], NOW)
+    assert [json.loads(p.payload)["snapshot"] for p in setting.outbox.pending(10)] == [None, None]
+    assert caplog.text.count("the disk is full") == 1
+    assert "works again" not in caplog.text
+
+
+def test_a_visit_of_a_camera_that_is_gone_is_ended_too(setting):
+    gone = replace(event(), camera="shed", event_id="shed-1", visit_id="shed")
+    setting.outbox.put([(gone, encode(payload(gone, node="test", late=False, snapshot=None)))], NOW)
+    setting.reporting.begin(["door"], NOW + 100)
+    assert [p.camera for p in setting.outbox.pending(10)] == ["shed", "shed"]
 
 
 def test_visits_left_open_by_a_dead_daemon_are_ended_once(setting, tmp_path):

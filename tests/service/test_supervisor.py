@@ -46,6 +46,7 @@ def listen(supervisor: Supervisor, until, seconds: float = 20.0) -> list[Message
         select.select(ends, [], [], 0.05)
         for one in list(supervisor.children.values()):
             messages += supervisor.read(one, time.monotonic())
+        supervisor.bury(time.monotonic())
         if until(messages):
             return messages
     raise AssertionError(f"not seen within {seconds} s; messages: {[m.kind for m in messages]}")
@@ -96,6 +97,41 @@ def test_a_hung_child_is_aborted_and_comes_back(supervisor, how):
         os.kill(first, signal.SIGSTOP)
     listen(supervisor, lambda ms: len(hellos(ms)) == 1)
     assert not Path(f"/proc/{first}").exists()
+
+
+def test_a_child_told_to_stop_with_its_job_ends_at_once(supervisor):
+    supervisor.add(child("beat"), time.monotonic())
+    pid = supervisor.children["test child"].pid
+    supervisor.stop_child("test child")
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_what_a_dying_child_said_last_is_heard_before_its_death(supervisor):
+    told: list[str] = []
+    supervisor.on_death = lambda dead: told.append("death")
+    supervisor.add(child("exit"), time.monotonic())
+    one = supervisor.children["test child"]
+    deadline = time.monotonic() + 20
+    while "death" not in told and time.monotonic() < deadline:
+        select.select([inbox for _, inbox in supervisor.inboxes()], [], [], 0.05)
+        told += [message.kind for message in supervisor.read(one, time.monotonic())]
+        supervisor.bury(time.monotonic())
+    assert told == ["hello", "death"]
+
+
+def test_a_start_without_descriptors_is_tried_again_and_leaks_none(supervisor, monkeypatch):
+    def none_left() -> tuple[int, int]:
+        raise OSError(24, "Too many open files")
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pipe", none_left)
+        supervisor.add(child("beat"), time.monotonic())
+        for _ in range(3):
+            supervisor.step(time.monotonic() + 100)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    supervisor.step(time.monotonic() + 1000)
+    assert hellos(listen(supervisor, lambda ms: len(hellos(ms)) == 1))
 
 
 def test_a_stopped_child_stays_stopped(supervisor):

@@ -14,10 +14,14 @@ from tests.system.daemon import Daemon
 
 @dataclass(frozen=True)
 class Scenes:
-    """Where the clips and photos are: Sam is enrolled, the woman of `stranger` is not."""
+    """Where the clips and photos are: Sam is enrolled, the woman of `stranger` is not.
+
+    In `sam_always` Sam never leaves, however often it is repeated.
+    """
 
     faces: Path
     sam_1080p: Path
+    sam_always: Path
     stranger_720p: Path
 
 
@@ -32,6 +36,7 @@ def made_scenes(footage: Any, tmp_path_factory: pytest.TempPathFactory) -> Scene
     return Scenes(
         folder / "faces",
         scenes.visit(folder / "sam.mp4", sam, size=(1920, 1080), before=3, stay=5, after=7),
+        scenes.visit(folder / "always.mp4", sam, size=(640, 480), before=0, stay=4, after=0),
         scenes.visit(folder / "stranger.mp4", woman, size=(1280, 720), before=2, stay=6, after=7),
     )
 

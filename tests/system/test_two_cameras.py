@@ -96,6 +96,45 @@ def test_killed_processes_come_back_and_nothing_is_lost_or_doubled(setting):
     assert (code, seconds < 5) == (0, True)
 
 
+def test_one_stay_is_one_visit_though_every_process_under_it_is_killed(
+    tmp_path, made_scenes, rtsp_server, mosquitto, daemon, free_port
+):
+    cameras = rtsp_server({"/front": made_scenes.sam_always})
+    broker = mosquitto()
+    config = configuration(
+        tmp_path, broker, made_scenes.faces, {"front_door": {"source": cameras.url("/front")}}, free_port
+    )
+    analyzed = 'camwatch_frames_total{camera="front_door",outcome="analyzed"}'
+    with Subscriber(broker, "camwatch/#") as subscriber:
+        process = daemon(config)
+        process.wait_ready()
+        subscriber.wait_for(lambda ms: ("recognized", "Sam") in kinds(ms, "front_door"), timeout=60)
+        for name in ("inference_main", "reader_main"):
+            before = process.metrics()[analyzed]
+            os.kill(process.child(name).pid, signal.SIGKILL)
+            process.wait_for(lambda before=before: process.metrics()[analyzed] > before + 25, 90, "no frames any more")
+        assert kinds(subscriber.messages, "front_door") == [("recognized", "Sam")]
+        code, seconds = process.stop()
+        assert (code, seconds < 5) == (0, True)
+        subscriber.wait_for(lambda ms: kinds(ms, "front_door") == SAM, timeout=5)
+
+
+@pytest.mark.parametrize("after", [0.3, 1.0, 3.0])
+def test_a_stop_while_it_starts_is_a_clean_stop(
+    tmp_path, made_scenes, mosquitto, daemon, free_port, after
+):
+    config = configuration(
+        tmp_path, mosquitto(), made_scenes.faces, {"front_door": {"source": "rtsp://127.0.0.1:9/x"}}, free_port
+    )
+    process = daemon(config)
+    time.sleep(after)
+    code, seconds = process.stop()
+    # Before Python has come to our first line, the signal's own way of ending a process is all there can be.
+    assert code == 0 or (after < 1 and code == -signal.SIGTERM)
+    assert seconds < 5
+    assert "Traceback" not in process.log
+
+
 def test_the_broker_is_away_during_visits_then_every_event_arrives_the_old_ones_late(setting):
     broker, subscriber, daemon = setting[1:]
     daemon.wait_ready()
