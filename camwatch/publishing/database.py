@@ -31,7 +31,8 @@ CREATE TABLE events (
     captured_monotonic REAL,
     payload BLOB NOT NULL,
     stored_at REAL NOT NULL,
-    acknowledged_at REAL
+    acknowledged_at REAL,
+    stored_monotonic REAL
 );
 CREATE INDEX events_pending ON events (position) WHERE acknowledged_at IS NULL;
 CREATE INDEX events_visit ON events (visit_id, seq);
@@ -128,7 +129,8 @@ def _prepare(path: Path, database: sqlite3.Connection) -> None:
             " upgrade camwatch, or give it another events.state"
         )
     verdict = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if tables and not _COLUMNS.issubset(row[1] for row in database.execute("PRAGMA table_info(events)")):
+    columns = {row[1] for row in database.execute("PRAGMA table_info(events)")}
+    if tables and not _COLUMNS.issubset(columns):
         verdict = "columns are missing"
     if verdict != "ok":
         damage = sqlite3.DatabaseError(verdict.replace("\n", " "))
@@ -138,8 +140,13 @@ def _prepare(path: Path, database: sqlite3.Connection) -> None:
     database.execute("PRAGMA synchronous = FULL")
     if not tables:
         database.executescript(_SCHEMA)
+    elif "stored_monotonic" not in columns:
+        # Came later; still the same version, because who does not know this column gets along with it.
+        database.execute("ALTER TABLE events ADD COLUMN stored_monotonic REAL")
     # The monotonic clock of an earlier run says nothing to this one.
-    database.execute("UPDATE events SET captured_monotonic = NULL WHERE acknowledged_at IS NULL")
+    database.execute(
+        "UPDATE events SET captured_monotonic = NULL, stored_monotonic = NULL WHERE acknowledged_at IS NULL"
+    )
 
 
 @contextmanager

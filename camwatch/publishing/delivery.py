@@ -12,6 +12,9 @@ from camwatch.publishing.outbox import Outbox, Pending
 from camwatch.publishing.topics import Topics
 from camwatch.records import EventType
 
+_CLOCK_SLACK = 1.0
+"""Seconds by which an event may seem to come from the future without the clock having been set back."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -65,9 +68,16 @@ class Delivery:
         self._position = 0
         self._unrecorded: list[str] = []
 
-    def next(self, room: int, now: float) -> list[Outgoing]:
-        """The next events to send, at most `room`, judged for lateness at `now` (UTC seconds)."""
-        outgoing = [self._outgoing(pending, now) for pending in self._outbox.pending(room, after=self._position)]
+    def next(self, room: int, now: float, monotonic: float) -> list[Outgoing]:
+        """The next events to send, at most `room`, judged for lateness.
+
+        Args:
+            room: How many at most.
+            now: UTC seconds.
+            monotonic: Seconds of `time.monotonic()`.
+        """
+        waiting = self._outbox.pending(room, after=self._position)
+        outgoing = [self._outgoing(pending, self._late(pending, now, monotonic)) for pending in waiting]
         if outgoing:
             self._position = outgoing[-1].pending.position
         return outgoing
@@ -92,8 +102,17 @@ class Delivery:
         """Whether nothing waits behind what was handed out."""
         return not self._outbox.pending(1, after=self._position)
 
-    def _outgoing(self, pending: Pending, now: float) -> Outgoing:
-        late = now - pending.decided_at > self._max_live_age
+    def _late(self, pending: Pending, now: float, monotonic: float) -> bool:
+        """Late if either clock says so: the one can be set back, the other stands still while a machine sleeps."""
+        age = now - pending.decided_at
+        if age > self._max_live_age:
+            return True
+        since = pending.captured_monotonic if pending.captured_monotonic is not None else pending.stored_monotonic
+        if since is None:
+            return age < -_CLOCK_SLACK  # the clock was set back, nobody knows how long ago this was
+        return monotonic - since > self._max_live_age
+
+    def _outgoing(self, pending: Pending, late: bool) -> Outgoing:
         if late:
             return Outgoing(pending, self._topics.event_late, stamp(pending.payload, late=True), late)
         return Outgoing(pending, self._topics.event, pending.payload, late)

@@ -28,8 +28,9 @@ EVENTS_FILE = "events.sqlite"
 class Pending:
     """An event that waits for the broker.
 
-    `position` grows in the order of `put`. `captured_monotonic` is None for events of an earlier run. `payload` is
-    the encoded event, with `late` false.
+    `position` grows in the order of `put`. `captured_monotonic` and `stored_monotonic` (seconds of `time.monotonic()`
+    at the capture and at `put`) are None for events of an earlier run. `payload` is the encoded event, with `late`
+    false.
     """
 
     position: int
@@ -38,6 +39,7 @@ class Pending:
     camera: str
     decided_at: float
     captured_monotonic: float | None
+    stored_monotonic: float | None
     payload: bytes
 
 
@@ -78,12 +80,14 @@ class Outbox:
             undo.pop_all()
         return cls(path, database, lock), note
 
-    def put(self, events: Iterable[tuple[Event, bytes]], now: float) -> None:
+    def put(self, events: Iterable[tuple[Event, bytes]], now: float, *, monotonic: float | None = None) -> None:
         """Store events with their encoded payloads, all or none; an event already there is left as it is.
 
         Args:
             events: In the order in which they are to be sent.
             now: UTC seconds.
+            monotonic: Seconds of `time.monotonic()`. Without it, events that no frame decided are judged for lateness
+                by the wall clock alone.
         """
         rows = [
             (
@@ -97,6 +101,7 @@ class Outbox:
                 event.captured_monotonic,
                 payload,
                 now,
+                monotonic,
             )
             for event, payload in events
         ]
@@ -105,7 +110,8 @@ class Outbox:
         with self._transaction() as database:
             database.executemany(
                 "INSERT INTO events (event_id, visit_id, seq, camera, event_type, person, decided_at,"
-                " captured_monotonic, payload, stored_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " captured_monotonic, payload, stored_at, stored_monotonic)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (event_id) DO NOTHING",
                 rows,
             )
@@ -113,13 +119,13 @@ class Outbox:
     def pending(self, limit: int, *, after: int = 0) -> list[Pending]:
         """The next events that are not acknowledged, oldest first, from beyond the position `after`."""
         rows = self._rows(
-            "SELECT position, event_id, event_type, camera, decided_at, captured_monotonic, payload FROM events"
-            " WHERE acknowledged_at IS NULL AND position > ? ORDER BY position LIMIT ?",
+            "SELECT position, event_id, event_type, camera, decided_at, captured_monotonic, stored_monotonic, payload"
+            " FROM events WHERE acknowledged_at IS NULL AND position > ? ORDER BY position LIMIT ?",
             (after, limit),
         )
         return [
-            Pending(position, event_id, EventType(event_type), camera, decided_at, captured, payload)
-            for position, event_id, event_type, camera, decided_at, captured, payload in rows
+            Pending(position, event_id, EventType(event_type), camera, decided_at, captured, stored, payload)
+            for position, event_id, event_type, camera, decided_at, captured, stored, payload in rows
         ]
 
     def acknowledge(self, event_ids: Iterable[str], now: float) -> None:

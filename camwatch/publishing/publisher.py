@@ -65,6 +65,7 @@ class MqttPublisher:
         self._link: Link | None = None
         self._events: dict[int, tuple[Outgoing, float]] = {}
         self._values: dict[int, str] = {}
+        self._acknowledged: list[Acknowledged] = []
         self._paused_until: float | None = None
         self._stopping = False
         self._flooded = False
@@ -118,29 +119,32 @@ class MqttPublisher:
             now: UTC seconds.
 
         Returns:
-            The events that the broker has acknowledged since the last call.
+            The events that the broker has acknowledged since the last call that returned.
 
         Raises:
-            StateError: The outbox cannot be used.
+            StateError: The outbox cannot be used. Retained values have been sent all the same, events have not.
         """
         self._stirred.clear()
-        acknowledged = []
+        event_ids = []
         while not self._records.empty():
             answered = self._take(self._records.get_nowait())
             if answered is not None:
-                acknowledged.append(answered)
-        self._delivery.record([answered.event_id for answered in acknowledged], now)
+                self._acknowledged.append(answered)
+                event_ids.append(answered.event_id)
+        # Values first: they need no disk, and whether we are there must be said even when it is full.
         if self._link is not None:
             self._send_values(self._link)
-            if not self._stopping:
-                self._send_events(self._link, now)
-        return acknowledged
+        self._delivery.record(event_ids, now)
+        if self._link is not None and not self._stopping:
+            self._send_events(self._link, now)
+        return self._hand_over()
 
     def stop(self, timeout: float) -> list[Acknowledged]:
         """Send what still can be sent, say `offline`, disconnect; takes at most about `timeout` seconds.
 
         Returns:
-            The events acknowledged meanwhile; the others remain in the outbox.
+            The events acknowledged meanwhile; the others remain in the outbox, and so do those whose
+            acknowledgement the disk refused.
         """
         deadline = time.monotonic() + timeout
         acknowledged = self._flush(deadline - min(1.0, timeout / 2))
@@ -148,24 +152,29 @@ class MqttPublisher:
         self._retained.set(self._topics.status, OFFLINE)
         acknowledged += self._flush(deadline)
         self._network.stop(self._link, max(deadline - time.monotonic(), 0.1))
-        return acknowledged
+        return acknowledged + self._hand_over()
 
     def _flush(self, deadline: float) -> list[Acknowledged]:
         acknowledged: list[Acknowledged] = []
-        try:
-            acknowledged += self.pump(time.time())
-            while self._link is not None and not self._settled and (left := deadline - time.monotonic()) > 0:
-                self._stirred.wait(left)
+        failed = False
+        while True:
+            try:
                 acknowledged += self.pump(time.time())
-        except StateError as error:
-            log.error("events remain in the outbox: %s", error)
-        return acknowledged
+                nothing_waits = self._stopping or self._paused_until is not None or self._delivery.idle
+            except StateError as error:
+                if not failed:
+                    log.error("events remain in the outbox: %s", error)
+                # Values, `offline` among them, are still waited for.
+                failed = nothing_waits = True
+            answered = not self._events and not self._values and self._retained.settled
+            left = deadline - time.monotonic()
+            if self._link is None or (nothing_waits and answered) or left <= 0:
+                return acknowledged
+            self._stirred.wait(left)
 
-    @property
-    def _settled(self) -> bool:
-        if self._events or self._values or not self._retained.settled:
-            return False
-        return self._stopping or self._paused_until is not None or self._delivery.idle
+    def _hand_over(self) -> list[Acknowledged]:
+        acknowledged, self._acknowledged = self._acknowledged, []
+        return acknowledged
 
     def _post(self, record: Record) -> None:
         """Called from the network thread."""
@@ -246,7 +255,7 @@ class MqttPublisher:
             self._paused_until = None
             self._delivery.rewind()
         share = max(link.window - link.window // 4, 1)
-        for outgoing in self._delivery.next(self._room(link, share - len(self._events)), now):
+        for outgoing in self._delivery.next(self._room(link, share - len(self._events)), now, time.monotonic()):
             mid = link.publish(outgoing.topic, outgoing.payload, retain=False)
             self._events[mid] = outgoing, time.monotonic()
 

@@ -5,6 +5,7 @@ every second; nothing decided is thrown away.
 """
 
 import logging
+import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -224,7 +225,7 @@ class Reporting:
         if not self._unsaved:
             return
         try:
-            self._outbox.put(self._unsaved, now)
+            self._outbox.put(self._unsaved, now, monotonic=time.monotonic())
         except StateError as error:
             self.state_failed(error)
             return

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -49,23 +50,28 @@ class Owner:
         self.publisher.start()
 
     def put(self, *events: Event) -> None:
-        """Store events."""
-        self.outbox.put(stored(*events), self.now)
+        """Store events; the frames that decided them are of this moment."""
+        moment = time.monotonic()
+        fresh = [replace(each, captured_monotonic=moment) for each in events]
+        self.outbox.put(stored(*fresh), self.now, monotonic=moment)
 
     def pump(self) -> None:
         """One turn of the loop."""
         self.acknowledged += self.publisher.pump(self.now)
 
-    def pump_until(self, reached: Callable[[], object], timeout: float = 15) -> None:
-        """Turn until something is so."""
+    def pump_until(
+        self, reached: Callable[[], object], timeout: float = 15, *, turn: Callable[[], object] | None = None
+    ) -> None:
+        """Turn until something is so; `turn` is done instead of `pump`."""
+        turn = turn or self.pump
         deadline = time.monotonic() + timeout
-        self.pump()
+        turn()
         while not reached():
             left = deadline - time.monotonic()
             assert left > 0, f"not reached in {timeout} s; the publisher says: {self.publisher.problem}"
             self._woken.wait(min(left, 0.2))
             self._woken.clear()
-            self.pump()
+            turn()
 
     def pump_until_connected(self) -> None:
         """Turn until the broker has accepted us."""

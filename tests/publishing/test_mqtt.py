@@ -37,8 +37,9 @@ def test_events_and_values_reach_the_broker(mosquitto: Start, tmp_path: Path) ->
         assert messages[0].topic == TOPICS.status
         assert [each.event_id for each in owner.acknowledged] == [each.event_id for each in events]
         first = owner.acknowledged[0]
-        assert (first.camera, first.late, first.captured_monotonic) == ("front_door", False, 100.0)
-        assert first.acknowledged_monotonic >= first.sent_monotonic
+        assert (first.camera, first.late) == ("front_door", False)
+        assert first.captured_monotonic is not None
+        assert first.acknowledged_monotonic >= first.sent_monotonic >= first.captured_monotonic
 
         with Subscriber(broker, **LOGIN) as later:
             kept = later.wait_for(lambda all_: len(all_) == 2)

@@ -1,7 +1,9 @@
 """Events on disk: order, idempotence, acknowledgement, history."""
 
+import sqlite3
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -40,10 +42,11 @@ def test_events_wait_in_the_order_of_storing_whatever_their_times(outbox: Outbox
 
 def test_what_is_needed_for_sending_comes_back(outbox: Outbox) -> None:
     (made, payload), *_ = events = stored(event(1))
-    outbox.put(events, DECIDED)
+    outbox.put(events, DECIDED, monotonic=100.5)
     (pending,) = outbox.pending(10)
     assert (pending.event_id, pending.event_type, pending.camera) == (made.event_id, made.event_type, made.camera)
     assert (pending.decided_at, pending.captured_monotonic) == (made.decided_at, 100.0)
+    assert pending.stored_monotonic == 100.5
     assert pending.payload == payload
 
 
@@ -77,14 +80,30 @@ def test_the_age_of_the_oldest(outbox: Outbox) -> None:
 
 def test_everything_is_there_after_reopening_but_the_old_monotonic_clock(path: Path) -> None:
     first, _ = Outbox.open(path, DECIDED)
-    first.put(stored(event(1), event(2)), DECIDED)
+    first.put(stored(event(1), event(2)), DECIDED, monotonic=100.5)
     first.acknowledge([event(1).event_id], DECIDED)
     first.close()
     second, note = Outbox.open(path, DECIDED)
     assert note is None
     assert waiting(second) == [event(2).event_id]
-    assert second.pending(1)[0].captured_monotonic is None
+    second.put(stored(event(2)), DECIDED, monotonic=7.0)
+    (pending,) = second.pending(10)
+    assert (pending.captured_monotonic, pending.stored_monotonic) == (None, None)
     second.close()
+
+
+def test_a_database_from_before_a_column_came_goes_on(path: Path) -> None:
+    first, _ = Outbox.open(path, DECIDED)
+    first.put(stored(event(1)), DECIDED)
+    first.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("ALTER TABLE events DROP COLUMN stored_monotonic")
+    for _ in range(2):
+        second, note = Outbox.open(path, DECIDED)
+        assert note is None
+        second.put(stored(event(2)), DECIDED, monotonic=7.0)
+        assert waiting(second) == [event(1).event_id, event(2).event_id]
+        second.close()
 
 
 def test_visits_without_an_end_are_told_with_their_last_event(outbox: Outbox) -> None:

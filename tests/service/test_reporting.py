@@ -107,7 +107,7 @@ def test_an_event_is_on_disk_with_its_snapshot_and_shown_on_the_image_topic(sett
 def test_a_full_disk_loses_nothing_and_is_said_once(setting, monkeypatch, caplog):
     real = Outbox.put
 
-    def full(*_args: object) -> None:
+    def full(*_args: object, **_more: object) -> None:
         raise StateError("events.sqlite: the disk is full")
 
     monkeypatch.setattr(Outbox, "put", full)
@@ -125,7 +125,7 @@ def test_a_full_disk_loses_nothing_and_is_said_once(setting, monkeypatch, caplog
 
 
 def test_what_a_full_disk_refused_to_the_end_is_told(setting, monkeypatch, caplog):
-    def full(*_args: object) -> None:
+    def full(*_args: object, **_more: object) -> None:
         raise StateError("events.sqlite: the disk is full")
 
     monkeypatch.setattr(Outbox, "put", full)
