@@ -5,7 +5,6 @@ top left corner; pictures are uint8 RGB of shape (height, width, 3); times are U
 (`captured_at`) and seconds of `time.monotonic()` (`monotonic`), both taken when the frame was captured.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -217,7 +216,3 @@ class Enrolled:
     sha256: str
     embeddings: NDArray[np.float32]
     quality: Quality
-
-
-Counters = Mapping[str, int]
-"""Plain counters by name, as a child process reports them."""

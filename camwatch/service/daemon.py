@@ -15,7 +15,6 @@ from camwatch.service import systemd
 from camwatch.service.cameras import Cameras, reader_name
 from camwatch.service.gallery_loader import GalleryLoader
 from camwatch.service.health import Health, Verdict
-from camwatch.service.histogram import FRAMES
 from camwatch.service.messages import Message, observation_from
 from camwatch.service.reporting import Reporting
 from camwatch.service.supervisor import Child, Supervisor
@@ -152,7 +151,7 @@ class Daemon:
             case "stats":
                 for stage, values in message.fields["stages"].items():
                     self._telemetry.child_stage("inference", stage, values)
-                self._telemetry.child_batches("inference", message.fields["batches"], FRAMES)
+                self._telemetry.batch_frames(message.fields["batches"])
             case "ready":
                 log.info("inference is ready (%s)", message.fields["network"])
                 self._embed(self._gallery.begin(message.fields["network"]))

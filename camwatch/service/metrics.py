@@ -77,9 +77,6 @@ def _cameras(t: Telemetry) -> Iterable[Metric]:
 
 
 def _histograms(t: Telemetry) -> Iterable[Metric]:
-    batches = Histogram(FRAMES)
-    for lives in t.batches.values():
-        batches = batches.add(lives.total())
     return [
         _family("camwatch_stage_seconds", "Time spent in a stage.", "stage", t.stage_totals(), SECONDS),
         _family(
@@ -90,7 +87,7 @@ def _histograms(t: Telemetry) -> Iterable[Metric]:
             SECONDS,
         ),
         _family("camwatch_identification_score", "Similarity to the best person.", "outcome", t.scores, SCORES),
-        _family("camwatch_batch_frames", "Frames analysed together.", None, {"": batches}, FRAMES),
+        _family("camwatch_batch_frames", "Frames analysed together.", None, {"": t.batches.total()}, FRAMES),
     ]
 
 

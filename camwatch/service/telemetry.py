@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from camwatch.service.histogram import SCORES, SECONDS, Histogram
+from camwatch.service.histogram import FRAMES, SCORES, SECONDS, Histogram
 from camwatch.service.ring import FrameRing
 
 STAGES = ("decode", "queue", "detect", "embed", "identify", "publish")
@@ -61,7 +61,7 @@ class Telemetry:
         self.cameras = {camera: CameraFigures(ring) for camera, ring in rings.items()}
         self.stages = {stage: Histogram() for stage in ("identify", "publish")}
         self.child_stages: dict[tuple[str, str], Lives] = {}
-        self.batches: dict[str, Lives] = {}
+        self.batches = Lives(FRAMES)
         self.event_latency: dict[str, Histogram] = {}
         self.scores: dict[str, Histogram] = {}
         self.restarts: Tally[str] = Tally()
@@ -83,10 +83,10 @@ class Telemetry:
         with self._lock:
             self.child_stages.setdefault((child, stage), Lives()).report(values)
 
-    def child_batches(self, child: str, values: list[float], bounds: tuple[float, ...]) -> None:
+    def batch_frames(self, values: list[float]) -> None:
         """The inference process's histogram of batch sizes."""
         with self._lock:
-            self.batches.setdefault(child, Lives(bounds)).report(values)
+            self.batches.report(values)
 
     def restarted(self, child: str) -> None:
         """A child died unasked and will be started again."""
@@ -99,8 +99,8 @@ class Telemetry:
             for (name, _), lives in self.child_stages.items():
                 if name == child:
                     lives.end_life()
-            if child in self.batches:
-                self.batches[child].end_life()
+            if child == "inference":
+                self.batches.end_life()
 
     def latency(self, event_type: str, seconds: float) -> None:
         """From a frame's capture to the broker's acknowledgement of the event it decided."""

@@ -102,7 +102,7 @@ def test_counters_go_on_over_the_death_of_a_child(served):
     life = Histogram()
     life.observe(0.02)
     t.child_stage("inference", "detect", life.to_list())
-    t.child_batches("inference", Histogram(FRAMES).to_list(), FRAMES)
+    t.batch_frames(Histogram(FRAMES).to_list())
     t.end_life("inference")
     t.restarted("inference")
     t.child_stage("inference", "detect", life.to_list())
