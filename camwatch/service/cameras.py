@@ -56,6 +56,7 @@ class Cameras:
         self.down: dict[str, str] = {}
         self._enabled: set[str] = set()
         self._up: set[str] = set()
+        self._finished: set[str] = set()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,6 +71,10 @@ class Cameras:
     def is_up(self, camera: str) -> bool:
         """Whether the camera delivers pictures."""
         return camera in self._up
+
+    def is_watching(self, camera: str) -> bool:
+        """Whether it is known what is before the camera: it delivers, or is a recording that has come to its end."""
+        return camera in self._up or camera in self._finished
 
     def is_enabled(self, camera: str) -> bool:
         """Whether the camera is switched on."""
@@ -93,6 +98,7 @@ class Cameras:
             log.info("%s: switched off, the stream is closed", camera)
             return
         self._enabled.add(camera)
+        self._finished.discard(camera)
         self.down[camera] = "connecting"
         if name in self._supervisor.children:
             self._supervisor.restart_child(name, now)
@@ -113,6 +119,7 @@ class Cameras:
             return None
         reason, error = str(fields["reason"]), str(fields["error"])
         if fields["ended"]:
+            self._finished.add(camera)
             log.info("%s: the recording ended", camera)
         elif fields["lost"] or self.down.get(camera) != error:
             when = f"{fields['retry_in']:.0f} s" if fields["refused"] else "a moment, then ever more slowly"

@@ -32,7 +32,7 @@ ADVANCE_DELAY = 2.0
 BLIND_AFTER = 3.0
 """Seconds without a word from inference after which its silence says nothing about who is there."""
 BLIND_LIMIT = 60.0
-"""Seconds after which visits end all the same."""
+"""Seconds that a camera may be lost, or inference away, before visits end all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,7 @@ class Daemon:
         self._fatal: str | None = None
         self._health = Health()
         self._clock_offset: dict[str, float] = {}
-        self._blind_since: float | None = None
-        self._blinded: set[str] = set()
+        self._blind: dict[str, float] = {}
 
     def stop_soon(self) -> None:
         """Ask for the end; safe from a signal handler and from other threads."""
@@ -140,8 +139,7 @@ class Daemon:
                 observation = observation_from(message)
                 if not self._cameras.is_enabled(observation.camera):
                     return  # switched off while this was under way
-                if observation.camera in self._blinded:
-                    self._blinded.discard(observation.camera)
+                if self._blind.pop(observation.camera, None) is not None:
                     self._decider.excuse(observation.camera, observation.captured_at)
                 self._clock_offset[observation.camera] = observation.captured_at - observation.monotonic
                 started = time.perf_counter()
@@ -166,6 +164,8 @@ class Daemon:
             self._telemetry.child_stage(f"reader {camera}", "decode", message.fields["decode"])
         elif message.kind == "source":
             reason = self._cameras.handle(camera, message)
+            if not self._cameras.is_watching(camera):
+                self._blind.setdefault(camera, time.monotonic())
             self._reporting.camera_changed(camera, up=self._cameras.is_up(camera), reason=reason)
             if message.fields.get("ended"):
                 # There is nothing more to read; started again, it would show the same visits once more.
@@ -175,26 +175,29 @@ class Daemon:
     def _every_second(self, now: float) -> None:
         self._supervisor.step(now)
         self._health.judge(self._cameras.counts(), dict(self._cameras.down), now=now)
-        if not self._is_blind(now):
-            # Where frames are under way they carry the time; the clock would run ahead of them.
-            waiting = {camera for camera, count in self._cameras.counts().items() if count.in_flight > 0}
-            for camera, offset in self._clock_offset.items():
-                if camera not in waiting:
-                    self._report(self._decider.advance(camera, now + offset - ADVANCE_DELAY))
+        self._advance(now)
         if self._gallery.network is not None:
             self._embed(self._gallery.poll(now))
             self._swap_gallery()
         self._reporting.states(time.time(), self._decider.states())
         self._reporting.every_second(time.time(), mqtt_connected=self._publisher.connected)
 
-    def _is_blind(self, now: float) -> bool:
-        """Whether nothing can be seen because inference is dead or hangs; a visit must not end of that."""
-        if self._inference.heard and now - self._inference.heard_at <= BLIND_AFTER:
-            self._blind_since = None
-            return False
-        self._blind_since = self._blind_since or now
-        self._blinded = set(self._cameras.names)
-        return now - self._blind_since <= BLIND_LIMIT
+    def _advance(self, now: float) -> None:
+        """Let time pass for cameras of which no frame comes, unless that says nothing of who is there."""
+        counts = self._cameras.counts()
+        for camera, offset in self._clock_offset.items():
+            if not self._sees(camera, now):
+                blind_since = self._blind.setdefault(camera, now)
+                if now - blind_since <= BLIND_LIMIT:
+                    continue
+            elif camera in counts and counts[camera].in_flight > 0:
+                continue  # the frames under way carry the time; the clock would run ahead of them
+            self._report(self._decider.advance(camera, now + offset - ADVANCE_DELAY))
+
+    def _sees(self, camera: str, now: float) -> bool:
+        """Whether the camera delivers and inference works: if not, that nobody is seen does not end a visit."""
+        hears = self._inference.heard and now - self._inference.heard_at <= BLIND_AFTER
+        return hears and self._cameras.is_watching(camera)
 
     def _publish(self) -> None:
         try:
@@ -282,6 +285,7 @@ class Daemon:
             self._gallery.interrupted()
             return
         camera = child.name.removeprefix("reader ")
+        self._blind.setdefault(camera, time.monotonic())
         self._cameras.reader_died(camera)
         self._reporting.camera_changed(camera, up=False, reason=None)
 
