@@ -3,7 +3,7 @@
 import random
 
 FIRST = 0.5
-LONGEST = 30.0
+LONGEST = 10.0
 REFUSED = 60.0
 STABLE = 10.0
 """Seconds a connection must last before the next failure counts as the first again."""
