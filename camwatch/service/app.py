@@ -11,6 +11,7 @@ import time
 from contextlib import ExitStack
 from types import FrameType
 
+from camwatch import __version__
 from camwatch.config.model import Camera, Config, verify
 from camwatch.errors import CamwatchError, ConfigError
 from camwatch.identification.evidence import Gates
@@ -63,6 +64,14 @@ def run(config: Config, *, log_format: logs.LogFormat) -> int:
             stack.callback(signal.signal, number, previous)
         daemon = build(config, log_format, stack)
         running.append(daemon)
+        log.info(
+            "camwatch %s: node %s, %d cameras, metrics on http://%s:%d/metrics",
+            __version__,
+            config.node,
+            len(config.cameras),
+            config.http.host,
+            config.http.port,
+        )
         if asked:
             return 0
         try:

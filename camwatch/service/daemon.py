@@ -251,7 +251,7 @@ class Daemon:
         self._decider.replace_recognizer(recognizer)
         self._reporting.gallery_changed(recognizer)
         log.info(
-            "gallery: %d people, %d photos; a name needs a similarity of %.2f",
+            "gallery: people %d, photos %d; a name needs a similarity of %.2f",
             len(gallery.people),
             gallery.photos,
             recognizer.threshold,
@@ -306,4 +306,5 @@ class Daemon:
         self._reporting.end(self._cameras.names, time.time())
         for acknowledged in self._publisher.stop(1.0):
             self._reporting.acknowledged(acknowledged)
+        self._reporting.every_second(time.time(), mqtt_connected=False)
         log.info("stopped; %s", self._reporting.summary())

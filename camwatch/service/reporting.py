@@ -215,7 +215,9 @@ class Reporting:
             events = sum(sum(figures.events.values()) for figures in t.cameras.values())
             latency = t.event_latency.get(EventType.RECOGNIZED)
             p95 = latency.quantile(0.95) if latency is not None else None
+            waiting = t.outbox_events
         tail = "" if p95 is None else f", frame to acknowledged name p95 <= {p95:g} s"
+        tail += f"; {waiting} events wait for the broker" if waiting else ""
         return f"{captured} frames captured, {analyzed} analysed, {events} events{tail}"
 
     def _save(self, now: float) -> None:
