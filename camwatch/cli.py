@@ -257,6 +257,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started us
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for the life of the process
     try:
         status = typer.main.get_command(app).main(
             args=None if arguments is None else list(arguments), prog_name="camwatch", standalone_mode=False
@@ -269,8 +272,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _pipe_closed()
     except OSError as error:
-        if error.filename is None or error.strerror is None:
+        if error.strerror is None:
             raise
+        if error.filename is None:
+            _pipe_closed()
+            return _complain([f"the output cannot be written: {error.strerror}"], 1)
         return _complain([f"{error.filename}: {error.strerror}"], 1)
     except typer.TyperException as error:
         return _complain([_usage(error)], 2)

@@ -196,3 +196,30 @@ def test_a_reader_that_has_enough_is_no_failure_to_report() -> None:
     assert process.stderr.read() == ""
     assert process.wait() == 1
     process.stderr.close()
+
+
+@pytest.mark.parametrize("command", [["schema"], ["--help"], ["--version"]])
+def test_output_that_cannot_be_written_is_one_line(command):
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device, not a path of ours
+        done = subprocess.run(
+            [sys.executable, "-m", "camwatch", *command], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stderr == "camwatch: the output cannot be written: No space left on device\n"
+
+
+def test_closed_output_is_no_traceback():
+    script = 'exec "$1" -m camwatch schema >&-'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", sys.executable], stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("path", [".", "/", ".."])
+def test_a_folder_is_no_configuration(path):
+    done = subprocess.run(
+        [sys.executable, "-m", "camwatch", "check", path], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert "is a folder" in done.stderr and "Traceback" not in done.stderr

@@ -310,3 +310,10 @@ def test_decisions_are_numbered_and_say_why() -> None:
         text = file.read_text("utf-8")
         heads = re.findall(r"^## .*$", text, re.MULTILINE)
         assert heads == ["## What", "## Why", "## What else was tried or considered"], file.name
+
+
+@pytest.mark.weights
+def test_the_python_of_the_readme_runs(footage: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    [block] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    exec(block.replace('"party.jpg"', repr(str(footage.path("multi_face.jpg")))), {})
+    assert len(capsys.readouterr().out.splitlines()) == 5

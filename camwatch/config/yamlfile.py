@@ -102,7 +102,7 @@ def read(path: Path | str, *, environ: Mapping[str, str] | None = None) -> Docum
         ConfigError: The file is missing, unreadable or no YAML. Lesser problems are in `Document.problems`.
     """
     variable = partial(_variable, os.environ if environ is None else environ)
-    secrets = _Secrets(Path(path).with_name(SECRETS), variable)
+    secrets = _Secrets(Path(path).parent / SECRETS, variable)
     document = _Reader(str(path), {"!secret": secrets.get, "!env_var": variable}).read()
     return replace(document, problems=(*document.problems, *secrets.problems))
 

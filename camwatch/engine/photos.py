@@ -45,7 +45,7 @@ class FaceFinder(Protocol):
         """(n, 512) unit rows for n chips."""
 
 
-def read_photo(path: Path) -> Picture:
+def read_photo(path: Path | str) -> Picture:
     """Read a photo: turned upright as its EXIF data says, transparency dropped, any bit depth and colour space.
 
     Returns:
@@ -55,7 +55,7 @@ def read_photo(path: Path) -> Picture:
         PhotoError: Not a file, not readable, empty, not a picture of a known format, damaged, larger than 64 MB or
             50 megapixels (told from the header, nothing is decoded).
     """
-    return decode_photo(_load(path), str(path))
+    return decode_photo(_load(Path(path)), str(path))
 
 
 def decode_photo(data: bytes, name: str) -> Picture:

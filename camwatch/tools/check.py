@@ -13,8 +13,9 @@ from typing import TextIO
 import yaml
 
 from camwatch.config.model import Camera, Config, Mqtt, load, verify
-from camwatch.errors import CamwatchError, ConfigError, SourceLost
+from camwatch.errors import CamwatchError, ConfigError, PhotoError, SourceLost
 from camwatch.identification.evidence import SMALLEST
+from camwatch.identification.faces import scan
 
 PROBES_AT_ONCE = 8
 BROKER_TIMEOUT = 5.0
@@ -46,6 +47,8 @@ def check(path: Path, *, probe: bool, out: TextIO | None = None, err: TextIO | N
     """
     config = load(path)
     problems = verify(config)
+    if not problems:
+        problems = _nobody(config)
     if problems:
         raise ConfigError(*problems)
     out, err = out or sys.stdout, err or sys.stderr
@@ -65,6 +68,15 @@ def check(path: Path, *, probe: bool, out: TextIO | None = None, err: TextIO | N
     for answer in answers:
         print(f"{answer.name:{width}}  {'ok    ' if answer.ok else 'FAILED'}  {answer.text}", file=err)
     return 0 if all(answer.ok for answer in answers) else 1
+
+
+def _nobody(config: Config) -> list[str]:
+    """What `run` would say of a gallery without anybody in it."""
+    try:
+        scan(config.recognition.faces)
+    except PhotoError as error:
+        return [f"{config.location('recognition.faces')}: recognition.faces: {error}"]
+    return []
 
 
 def ask(config: Config) -> list[Answer]:

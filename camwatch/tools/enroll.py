@@ -30,6 +30,8 @@ from camwatch.tools.progress import Steps
 ENOUGH = 3
 """Photos from which on more of them help little."""
 """Where the daemon keeps them in `events.state`."""
+SOMEBODY_ELSE = 0.15
+"""Similarity to a person's other photos below which a photo cannot be of the same person."""
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
 
 
@@ -55,7 +57,7 @@ def enroll(
         notes: Where hints go; stderr by default.
 
     Returns:
-        The exit status: 2 where none of the photos is in the gallery now.
+        The exit status: 2 where a photo was refused, so that a script can tell; the others are in the gallery.
 
     Raises:
         PhotoError: The name cannot be one, or the gallery cannot be read or written.
@@ -77,11 +79,13 @@ def enroll(
         print(said, file=results)
         if hint:
             print(hint, file=notes)
+    if there < len(photos):
+        print(f"{there} of {len(photos)} photos are in the gallery", file=notes)
     count = desk.keep()
     if there and count < ENOUGH:
         some = "1 photo" if count == 1 else f"{count} photos"
         print(f"{name} has {some}; three to five, taken on different days, are recognized better", file=notes)
-    return 0 if there else 2
+    return 0 if there == len(photos) else 2
 
 
 class _Desk:
@@ -131,10 +135,15 @@ class _Desk:
                 f"{path}: looks like {found.person}, who is enrolled already"
                 f" (similarity {found.best.score:.2f}, a name is given from {found.threshold:.2f} on)"
             )
+        own = self._recognizer.gallery.score(probe, self._name)
+        if own is not None and own < SOMEBODY_ELSE:
+            raise PhotoError(
+                f"{path}: is of somebody else than the other photos of {self._name} (similarity {own:.2f});"
+                f" if it is they that are wrong: camwatch forget, then enroll again"
+            )
         header = read_header(data)
         stored = store_photo(self._faces, self._name, data, _SUFFIXES[header.format] if header else path.suffix)
         hint = None
-        own = self._recognizer.gallery.score(probe, self._name)
         if own is not None and own < SAME_FACE:
             hint = f"{path}: hardly looks like the other photos of {self._name} ({own:.2f}); if wrong, remove {stored}"
         self._enrolled.append(replace(one, photo=stored.relative_to(self._faces).as_posix()))
@@ -155,7 +164,9 @@ class _Desk:
         self._recognizer = Recognizer(Gallery(self._enrolled, self._analyzer.network))
 
 
-def forget(name: str, faces: Path, state: Path | None, *, results: TextIO | None = None) -> int:
+def forget(
+    name: str, faces: Path, state: Path | None, *, results: TextIO | None = None, notes: TextIO | None = None
+) -> int:
     """Erase a person: photos, cached embeddings, and the snapshots of the person's visits.
 
     Args:
@@ -163,6 +174,7 @@ def forget(name: str, faces: Path, state: Path | None, *, results: TextIO | None
         faces: The gallery.
         state: The daemon's state directory, for the snapshots; None leaves them.
         results: Where what was erased is told; stdout by default.
+        notes: Where hints go; stderr by default.
 
     Returns:
         The exit status.
@@ -171,7 +183,7 @@ def forget(name: str, faces: Path, state: Path | None, *, results: TextIO | None
         PhotoError: Nobody has this name, or something cannot be erased.
         StateError: The state cannot be read; nothing is erased then.
     """
-    results = results or sys.stdout
+    results, notes = results or sys.stdout, notes or sys.stderr
     name = unicodedata.normalize("NFC", name).strip()
     visits = [] if state is None else visits_of(state / EVENTS_FILE, name)
     try:
@@ -191,7 +203,13 @@ def forget(name: str, faces: Path, state: Path | None, *, results: TextIO | None
         pictures = 0
         if (state / SNAPSHOTS_FOLDER).is_dir():
             pictures = Snapshots(state / SNAPSHOTS_FOLDER, keep=sys.maxsize, max_age=float("inf")).erase(visits)
-        print(f"{name}: visits known: {len(visits)}, snapshots erased: {pictures}", file=results)
+        print(f"{name}: snapshots erased: {pictures}", file=results)
+        if visits:
+            print(f"{name}: visits in the history: {len(visits)}; the name leaves it with events.retain", file=results)
+    else:
+        print(f"{name}: snapshots were not looked for; --state DIR names where the daemon keeps them", file=notes)
+    if faces.is_dir() and not scan(faces, allow_empty=True).people:
+        print(f"{faces}: nobody is left; the daemon goes on, but starts again only with somebody enrolled", file=notes)
     return 0
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,7 +32,8 @@ cameras:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces" / "Ann").mkdir(parents=True)
+    (tmp_path / "faces" / "Ann" / "a.jpg").write_bytes(b"a photo")
     (tmp_path / "film.mp4").write_bytes(b"x")
     file = tmp_path / "c.yml"
     file.write_text(CONFIG)
@@ -152,3 +154,14 @@ def test_schema_is_json_with_the_keys_of_the_configuration() -> None:
     assert document["title"] == "camwatch"
     assert list(document["properties"]) == ["node", "mqtt", "recognition", "events", "engine", "http", "cameras"]
     assert document["additionalProperties"] is False
+
+
+def test_a_gallery_without_anybody_is_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "c.yml"
+    path.write_text(
+        "mqtt: {host: localhost}\nrecognition: {faces: nobody}\nevents: {state: state}\n"
+        "cameras: {front: {source: 'rtsp://127.0.0.1:9/x'}}\n"
+    )
+    (tmp_path / "nobody").mkdir()
+    with pytest.raises(ConfigError, match=r"c.yml:2: recognition.faces: .*nobody: nobody in it"):
+        check(path, probe=False)

@@ -92,8 +92,12 @@ def test_other_photos_are_refused_with_the_reason(
     assert scan(faces).people == ("Adam",)
 
     status, lines, notes = add("Adam", [tmp_path / "two.png", save(woman[0], tmp_path / "eve.png")], faces, analyzer)
-    assert status == 0 and [line.split()[0] for line in lines] == ["refused", "added"]
-    assert "eve.png: hardly looks like the other photos of Adam" in notes
+    assert status == 2 and [line.split()[0] for line in lines] == ["refused", "refused"]
+    assert "eve.png: is of somebody else than the other photos of Adam" in lines[1]
+    assert "0 of 2 photos are in the gallery" in notes
+    status, lines, notes = add("Adam", [tmp_path / "two.png", save(man[1], tmp_path / "third.png")], faces, analyzer)
+    assert status == 2 and [line.split()[0] for line in lines] == ["refused", "added"]
+    assert "1 of 2 photos are in the gallery" in notes
 
 
 def test_names_and_folders_that_cannot_be_are_refused(tmp_path: Path) -> None:
@@ -118,7 +122,11 @@ def test_who_is_forgotten_leaves_nothing(
     results = io.StringIO()
     assert forget("Adam", faces, state, results=results) == 0
     lines = results.getvalue().splitlines()
-    assert lines[2:] == ["Adam: photos erased: 2, embeddings erased: 2", "Adam: visits known: 2, snapshots erased: 2"]
+    assert lines[2:] == [
+        "Adam: photos erased: 2, embeddings erased: 2",
+        "Adam: snapshots erased: 2",
+        "Adam: visits in the history: 2; the name leaves it with events.retain",
+    ]
     assert scan(faces).people == ("Eve",)
     assert len(read_cache(faces, analyzer.network)) == 1
     assert [path.name for path in faces.iterdir() if path.is_dir()] == ["eve"]
@@ -133,7 +141,8 @@ def test_snapshots_go_even_where_the_photos_are_gone_already(tmp_path: Path) -> 
     assert forget("Adam", faces, state, results=results) == 0
     assert results.getvalue().splitlines() == [
         f"Adam: no photos in {faces}",
-        "Adam: visits known: 1, snapshots erased: 1",
+        "Adam: snapshots erased: 1",
+        "Adam: visits in the history: 1; the name leaves it with events.retain",
     ]
 
     with pytest.raises(InputError, match="nobody is called 'eve adam'; did you mean Eve Adams"):
