@@ -64,7 +64,7 @@ def test_a_size_that_cannot_count_is_noted(config: Path) -> None:
 
 
 def test_missing_files_are_told_and_nothing_is_printed(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (config.parent / "faces").rmdir()
+    shutil.rmtree(config.parent / "faces")
     (config.parent / "film.mp4").unlink()
     with pytest.raises(ConfigError) as caught:
         check(config, probe=True)
