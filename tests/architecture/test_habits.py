@@ -112,7 +112,7 @@ def test_nothing_is_left_for_later() -> None:
 
 
 def test_no_file_names_a_registry_or_a_place_on_one_machine() -> None:
-    registries = [r"pypi\.org", r"pythonhosted\.org", r"registry\.npmjs", r"deb\.debian\.org", "index-" "url"]
+    registries = [r"pyp[i]\.org", r"pythonhoste[d]\.org", r"registry\.npmj[s]", r"deb\.debia[n]\.org", "index-" "url"]
     places = [r"(?<![\w.*])/(work|root)/\w", r"(?<![\w.*])/tmp/[A-Z]"]
     pattern = re.compile("|".join(registries + places))
     found = []

@@ -25,8 +25,12 @@ def test_recordings_are_not(address: str) -> None:
     assert not source.live
 
 
-def test_nothing_is_opened_before_frames_are_asked_for() -> None:
+def test_nothing_is_opened_before_frames_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("av.open", lambda *arguments, **options: opened.append(str(arguments)))
     open_source("rtsp://user:s3cret@nowhere.invalid/1").close()
+    open_source("missing.mp4").close()
+    assert opened == []
 
 
 def test_impossible_arguments_are_refused() -> None:
