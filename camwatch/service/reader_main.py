@@ -78,7 +78,7 @@ class Reader:
         )
         try:
             for selected in select(_Heard(self._source, self._heard), self._sampler, gate):
-                if not self._delivering:
+                if not self._delivering and selected.outcome != "decode_error":
                     self._report_up(selected)
                 self._handle(selected)
                 if self._worker.stopping:
@@ -113,8 +113,7 @@ class Reader:
         self._delivering = True
         self._backoff.worked(time.monotonic())
         size = [selected.raw.width, selected.raw.height]
-        live = self._source.live if self._source else True
-        self._worker.send(Message("source", {"up": True, "size": size, "live": live}))
+        self._worker.send(Message("source", {"up": True, "size": size}))
 
     def _wait_after(self, error: SourceError) -> None:
         refused = isinstance(error, SourceRefused)
