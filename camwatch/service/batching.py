@@ -31,7 +31,8 @@ def choose(
         waiting: For each camera the numbers of its waiting pictures (`FrameRing.waiting`).
         max_batch: The most pictures to take.
         slots: How many pictures a ring holds; older numbers are gone already.
-        last_served: In which batch each camera had a picture last; cameras never served come first.
+        last_served: A serial number of each camera's last picture, one for every picture taken, so that there are no
+            ties; cameras never served come first.
         lossless: Cameras that must not lose a picture.
 
     Returns:

@@ -127,6 +127,8 @@ class Daemon:
     def _read_children(self, now: float) -> None:
         for child, _ in self._supervisor.inboxes():
             for message in self._supervisor.read(child, now):
+                if child.inbox is None:
+                    break  # an earlier message was its last one
                 if child.name == "inference":
                     self._from_inference(message)
                 else:
@@ -192,6 +194,8 @@ class Daemon:
                     continue
             elif camera in counts and counts[camera].in_flight > 0:
                 continue  # the frames under way carry the time; the clock would run ahead of them
+            elif self._blind.pop(camera, None) is not None:
+                self._decider.excuse(camera, now + offset)  # sight is back before the first frame of it
             self._report(self._decider.advance(camera, now + offset - ADVANCE_DELAY))
 
     def _sees(self, camera: str, now: float) -> bool:
@@ -205,22 +209,22 @@ class Daemon:
                 self._reporting.acknowledged(acknowledged)
         except StateError as error:
             self._reporting.state_failed(error)
-        # The last word on each topic counts: a burst of ON and OFF must not keep the loop busy.
-        for topic, payload in {command.topic: command.payload for command in self._publisher.commands()}.items():
-            if not self._stopping:
-                self._obey(topic, payload)
+        self._obey({name: self._topics.camera_enabled_set(name) for name in self._cameras.names})
 
-    def _obey(self, topic: str, payload: bytes) -> None:
-        camera = next((c for c in self._cameras.names if topic == self._topics.camera_enabled_set(c)), None)
-        if camera is None:
-            return
-        wanted = {b"ON": True, b"OFF": False}.get(payload)
-        if wanted is None:
-            log.warning("%s: a command must be ON or OFF, not %.40r", topic, payload)
-            return
-        if wanted != self._switches.is_on(camera):
-            self._switches.set(camera, wanted)
-            self._switch(camera, wanted)
+    def _obey(self, topics: dict[str, str]) -> None:
+        """The last valid word for each camera counts: a burst of ON and OFF must not keep the loop busy."""
+        commands = self._publisher.commands()
+        for command in commands:
+            if command.payload not in (b"ON", b"OFF"):
+                log.warning("%s: a command must be ON or OFF, not %.40r", command.topic, command.payload)
+        wanted = {command.topic: command.payload == b"ON" for command in commands if command.payload in (b"ON", b"OFF")}
+        for camera, topic in topics.items():
+            on = wanted.get(topic)
+            if on is None or on == self._switches.is_on(camera):
+                continue
+            self._switches.set(camera, on)  # remembered also where the daemon is about to stop
+            if not self._stopping:
+                self._switch(camera, on)
 
     def _switch(self, camera: str, on: bool) -> None:
         if self._ready:

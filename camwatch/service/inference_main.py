@@ -116,9 +116,9 @@ class Inference:
             last_served=self._last_served,
             lossless=self._lossless,
         )
-        self._turn += 1
         frames, now = [], time.monotonic()
         for take in takes:
+            self._turn += 1
             self._last_served[take.camera] = self._turn
             frame = self._rings[take.camera].take(take.index)
             if frame is not None:

@@ -1,5 +1,7 @@
 """Which pictures make a batch: all where they fit, the newest of each camera where they do not."""
 
+from collections import Counter
+
 from camwatch.service.batching import BatchSize, Take, choose
 
 
@@ -21,17 +23,23 @@ def test_overload_takes_the_newest_of_each_camera():
 def test_no_camera_waits_longer_than_the_others():
     cameras = [f"camera {number}" for number in range(30)]
     served: dict[str, int] = {}
-    longest = 0
+    last: dict[str, int] = {}
+    count: Counter[str] = Counter()
+    longest = serial = 0
     for turn in range(100):
         # Some have no picture at some turns, so that the order of those present changes.
         waiting = {c: range(0, 4) for number, c in enumerate(cameras) if (turn + number) % 7}
         takes = choose(waiting, max_batch=16, slots=4, last_served=served)
         assert len(takes) == 16
         for take in takes:
-            longest = max(longest, turn - served.get(take.camera, -1))
-            served[take.camera] = turn
+            serial += 1
+            served[take.camera] = serial
+            longest = max(longest, turn - last.get(take.camera, -1))
+            last[take.camera] = turn
+            count[take.camera] += 1
     assert len(served) == 30
     assert longest <= 4
+    assert max(count.values()) - min(count.values()) <= 3
 
 
 def test_a_recording_gives_its_oldest_and_loses_none():

@@ -131,6 +131,22 @@ def test_photos_are_embedded_also_where_frames_never_cease(setting, tmp_path: Pa
     assert worker.kinds().count("observation") == 4
 
 
+def test_an_overloaded_camera_is_served_as_often_as_any_other(setting, monkeypatch):
+    rings, bell, start = setting
+    worker, inference, _ = start(turns=20)
+    monkeypatch.setattr(BatchSize, "frames", property(lambda self: 1))
+
+    def more() -> None:
+        for camera in rings:
+            write(rings, bell, camera, 2)
+
+    worker.on_turn = more
+    more()
+    inference.run()
+    served = [ring.counts().analyzed for ring in rings.values()]
+    assert served == [10, 10]
+
+
 def test_a_failing_batch_is_accounted_for_and_a_lasting_failure_ends_the_process(setting):
     rings, bell, start = setting
     worker, inference, analyzer = start(turns=20)
