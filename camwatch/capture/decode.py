@@ -8,23 +8,17 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 import av
-import cv2
 import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from camwatch.capture.planes import LARGEST, Planes, pixels, planes_of
 from camwatch.errors import SourceError, SourceLost, SourceRefused, SourceUnavailable
 from camwatch.records import Picture
 
 Luma = NDArray[np.uint8]
 """(height, width) uint8, brightness."""
-
-_LUMA_PLANE = frozenset({
-    "yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuv440p", "yuvj440p",
-    "yuv411p", "yuvj411p", "yuv410p", "yuva420p", "nv12", "nv21", "nv16", "nv24", "gray",
-})  # fmt: skip
-"""Pixel formats whose first plane is 8-bit brightness."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +56,7 @@ class RawFrame:
         return self.image.width if _quarter_turns(self.image) % 2 else self.image.height
 
     def luma(self, width: int, height: int) -> Luma:
-        """The brightness, reduced to (height, width) by averaging; no colour conversion where there is a luma plane.
+        """The brightness, reduced to (height, width) by averaging; no colour is touched where brightness has a plane.
 
         The range is the stream's own (16..235 or 0..255).
 
@@ -71,15 +65,10 @@ class RawFrame:
         """
         image = self._picture()
         turns = _quarter_turns(image)
-        size = (height, width) if turns % 2 else (width, height)
-        if image.format.name in _LUMA_PLANE and image.planes[0].line_size > 0:
-            plane = image.planes[0]
-            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-            small = cv2.resize(rows[: image.height, : image.width], size, interpolation=cv2.INTER_AREA)
-        else:
-            grey = image.reformat(size[0], size[1], "gray", interpolation="AREA", threads=1)
-            small = grey.to_ndarray()
-        return np.ascontiguousarray(np.rot90(small, turns), dtype=np.uint8)
+        across, down = (height, width) if turns % 2 else (width, height)
+        # Said to be of full range already, so that the levels stay: stretching them would stretch the noise as well.
+        grey = image.reformat(across, down, "gray", interpolation="AREA", src_color_range="JPEG", threads=1)
+        return np.ascontiguousarray(np.rot90(pixels(grey.planes[0]), turns))
 
     def rgb(self) -> Picture:
         """The full picture, a new array of (height, width, 3) uint8, RGB.
@@ -87,9 +76,16 @@ class RawFrame:
         Raises:
             ValueError: There is no picture.
         """
+        return self.planes().rgb()
+
+    def planes(self, limit: int = LARGEST) -> Planes:
+        """The picture as the decoder left it, as far as that is I420; see `planes_of`.
+
+        Raises:
+            ValueError: There is no picture.
+        """
         image = self._picture()
-        picture = image.to_ndarray(format="rgb24", threads=1)
-        return np.ascontiguousarray(np.rot90(picture, _quarter_turns(image)), dtype=np.uint8)
+        return planes_of(image, turns=_quarter_turns(image), limit=limit)
 
     def _picture(self) -> av.VideoFrame:
         if self.image is None:

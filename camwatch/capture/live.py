@@ -1,5 +1,6 @@
 """A live source: one connection to something that sends pictures when it wants, network camera or webcam."""
 
+import math
 import time
 from collections.abc import Callable, Collection, Generator
 
@@ -9,6 +10,7 @@ from av.container import InputContainer
 from camwatch.capture.clock import WallClock
 from camwatch.capture.decode import RawFrame, decode, failure, first_video
 from camwatch.capture.running import Running
+from camwatch.capture.thrift import Thrift
 from camwatch.errors import SourceError, SourceLost, SourceUnavailable
 
 _UNTIMED = frozenset({"mpjpeg", "mjpeg", "h264", "hevc"})
@@ -25,12 +27,19 @@ class LiveSource(Running):
         connect: Opens the container, with its timeouts set. May raise `av.FFmpegError`.
         timeout: Seconds without a picture after which the stream counts as lost, whatever else arrives.
         final: The reasons for which trying again is of no use.
+        wanted_fps: See `open_source`.
     """
 
     live = True
 
     def __init__(
-        self, where: str, connect: Callable[[], InputContainer], *, timeout: float, final: Collection[str]
+        self,
+        where: str,
+        connect: Callable[[], InputContainer],
+        *,
+        timeout: float,
+        final: Collection[str],
+        wanted_fps: float = math.inf,
     ) -> None:
         """Nothing is opened yet."""
         super().__init__()
@@ -38,6 +47,7 @@ class LiveSource(Running):
         self._connect = connect
         self._timeout = timeout
         self._final = final
+        self._wanted_fps = wanted_fps
 
     def _deliver(self) -> Generator[RawFrame, None, None]:
         if self._closing.is_set():
@@ -50,6 +60,7 @@ class LiveSource(Running):
                 arrived = time.monotonic()
                 clock = WallClock(time.time(), arrived)
                 timed = container.format.name not in _UNTIMED
+                thrift = Thrift(self._wanted_fps)
                 for step in decode(container, stream):
                     now = time.monotonic()
                     if now - arrived > self._timeout:
@@ -61,9 +72,11 @@ class LiveSource(Running):
                         yield RawFrame(got.pts if timed else None, captured_at, now, got.corrupt, got.image)
                         if self._closing.is_set():
                             return
-                    if any(got.image is not None for got in step):
-                        pictures += 1
+                    new = sum(got.image is not None for got in step)
+                    if new:
+                        pictures += new
                         arrived = time.monotonic()  # what the consumer took is not the camera's silence
+                    stream.codec_context.skip_frame = "NONREF" if thrift.skips(now, new) else "DEFAULT"
         except av.FFmpegError as error:
             # An interruption while connecting comes out of FFmpeg as one of several errors.
             late = time.monotonic() - arrived >= self._timeout

@@ -1,5 +1,6 @@
 """Network cameras: one connection over RTSP, or HTTP (MJPEG and the like), through FFmpeg."""
 
+import math
 from typing import Literal, get_args
 
 import av
@@ -13,7 +14,9 @@ Transport = Literal["tcp", "udp"]
 _FINAL = frozenset({"unauthorized", "not_found"})
 
 
-def network_source(url: str, *, transport: Transport = "tcp", timeout: float = 10.0) -> LiveSource:
+def network_source(
+    url: str, *, transport: Transport = "tcp", timeout: float = 10.0, wanted_fps: float = math.inf
+) -> LiveSource:
     """A camera on the network.
 
     The timeouts are PyAV's own, which interrupt FFmpeg wherever it waits: FFmpeg's options for it differ between
@@ -27,6 +30,7 @@ def network_source(url: str, *, transport: Transport = "tcp", timeout: float = 1
         url: `rtsp`, `rtsps`, `http` or `https`, with credentials if need be (percent-encoded where they have `@:/`).
         transport: How RTSP sends its pictures; `rtsps` always uses TCP.
         timeout: Seconds.
+        wanted_fps: See `open_source`.
 
     Raises:
         ValueError: `transport` or `timeout` is impossible.
@@ -44,4 +48,4 @@ def network_source(url: str, *, transport: Transport = "tcp", timeout: float = 1
     def connect() -> InputContainer:
         return av.open(url, mode="r", options=options, timeout=(timeout, timeout))
 
-    return LiveSource(mask(url), connect, timeout=timeout, final=_FINAL)
+    return LiveSource(mask(url), connect, timeout=timeout, final=_FINAL, wanted_fps=wanted_fps)

@@ -1,5 +1,6 @@
 """What a source is, and which one an address means."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -50,6 +51,7 @@ def open_source(
     realtime: bool = False,
     start_at: float | None = None,
     on_wait: Callable[[], None] | None = None,
+    wanted_fps: float = math.inf,
 ) -> Source:
     """The source that an address means; nothing is opened before `frames()`.
 
@@ -61,6 +63,8 @@ def open_source(
         realtime: Deliver a recording at its own speed instead of as fast as it is read.
         start_at: When a recording began, UTC seconds; None is the moment `frames()` is called.
         on_wait: Called at least once a second while a recording waits for its time.
+        wanted_fps: Pictures in a second that are wanted of a camera on the network: where far more come, those on
+            which no other depends may be left out (`thrift.py`). A recording always gives all of its pictures.
 
     Raises:
         SourceRefused: The address has a scheme that camwatch does not read.
@@ -69,7 +73,7 @@ def open_source(
     text = str(address)
     match kind(text):
         case "network":
-            return network_source(text, transport=transport, timeout=timeout)
+            return network_source(text, transport=transport, timeout=timeout, wanted_fps=wanted_fps)
         case "webcam":
             return webcam_source(text, timeout=timeout)
         case "file":

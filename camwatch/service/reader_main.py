@@ -10,15 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
-import cv2
-
 from camwatch.capture.decode import RawFrame
 from camwatch.capture.motion import MotionGate
 from camwatch.capture.sampling import FrameSampler
 from camwatch.capture.selection import Selected, select
 from camwatch.capture.source import Source, open_source
 from camwatch.errors import SourceError, SourceLost, SourceRefused
-from camwatch.records import Picture
 from camwatch.service.backoff import Backoff
 from camwatch.service.histogram import Histogram
 from camwatch.service.messages import Message, PipeError
@@ -44,7 +41,8 @@ class Reader:
         self._timeout: float = job["stall_timeout"]
         self._loop: bool = job["loop"]
         self._motion: dict[str, Any] = job["motion"]
-        self._sampler = FrameSampler(job["fps"])
+        self._fps: float = job["fps"]
+        self._sampler = FrameSampler(self._fps)
         self._ring = FrameRing(job["ring_fd"], self._camera, slot_bytes=job["slot_bytes"])
         self._bell: int = job["bell_fd"]
         self._decode = Histogram()
@@ -75,6 +73,7 @@ class Reader:
             realtime=True,
             start_at=time.time(),
             on_wait=self._beat,
+            wanted_fps=self._fps,
         )
         try:
             for selected in select(_Heard(self._source, self._heard), self._sampler, gate):
@@ -95,12 +94,12 @@ class Reader:
             return
         raw = selected.raw
         started = time.thread_time()
-        picture = _fit(raw.rgb(), self._ring.slot_bytes)
+        planes = raw.planes(self._ring.slot_bytes)
         self._decode.observe(self._decoding + time.thread_time() - started)
         self._decoding = 0.0
         if self._source is not None and not self._source.live:
             self._wait_for_room()
-        self._ring.write(picture, captured_at=raw.captured_at, monotonic=raw.monotonic, pts=raw.pts)
+        self._ring.write(planes, captured_at=raw.captured_at, monotonic=raw.monotonic, pts=raw.pts)
         os.eventfd_write(self._bell, 1)
 
     def _wait_for_room(self) -> None:
@@ -172,18 +171,9 @@ class _Heard:
         self._source.close()
 
 
-def _fit(picture: Picture, limit: int) -> Picture:
-    """The picture, halved until it fits a slot; only pictures above 4K are."""
-    while picture.nbytes > limit:
-        half = (max(picture.shape[1] // 2, 1), max(picture.shape[0] // 2, 1))
-        picture = cv2.resize(picture, half, interpolation=cv2.INTER_AREA).astype("uint8", copy=False)
-    return picture
-
-
 def main() -> None:
     """Entry point of the child."""
     worker = Worker.from_command_line()
-    cv2.setNumThreads(1)
     try:
         Reader(worker).run()
     except PipeError:

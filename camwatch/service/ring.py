@@ -3,7 +3,10 @@
 One writer, one reader, no lock. A counter in the header has exactly one process that writes it, so the state
 survives the death of either side: a new reader process goes on at `written`, a new inference process at `read`.
 A slot carries the number of the picture in it twice, before and after the payload; who reads compares both with the
-number expected, before and after copying, and so notices a slot that was overwritten meanwhile.
+number expected, before and after reading the payload, and so notices a slot that was overwritten meanwhile.
+
+A payload is the I420 planes of the picture. They are copied once, from the decoder into the slot, and become RGB
+straight out of the slot.
 
 The memory is an anonymous file (memfd_create(2)) whose descriptor the children inherit: it has no name, so nothing
 can be left behind, whoever is killed.
@@ -20,11 +23,12 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from camwatch.records import Frame, Picture
+from camwatch.capture.planes import LARGEST, Layout, Plane, Planes
+from camwatch.records import Frame
 
 SLOTS = 4
-SLOT_BYTES = 3840 * 2160 * 3
-"""Room for one 4K RGB picture; pages never touched cost nothing."""
+SLOT_BYTES = LARGEST
+"""Room for one 4K picture; pages never touched cost nothing."""
 
 _HEADER = 4096
 _META = np.dtype(
@@ -34,6 +38,9 @@ _META = np.dtype(
         ("seq", "u8"),
         ("width", "u4"),
         ("height", "u4"),
+        ("matrix", "u4"),
+        ("full_range", "u1"),
+        ("turns", "u1"),
         ("captured_at", "f8"),
         ("monotonic", "f8"),
         ("pts", "f8"),
@@ -126,11 +133,11 @@ class FrameRing:
         """Whether the next `write` would overwrite a picture not read yet."""
         return self.get(Counter.WRITTEN) - self.get(Counter.READ) >= SLOTS
 
-    def write(self, picture: Picture, *, captured_at: float, monotonic: float, pts: float | None) -> None:
-        """Put a picture into the next slot; the oldest one there is overwritten (newest wins).
+    def write(self, planes: Planes, *, captured_at: float, monotonic: float, pts: float | None) -> None:
+        """Copy a picture into the next slot; the oldest one there is overwritten (newest wins).
 
         Args:
-            picture: (height, width, 3) uint8 RGB, at most `slot_bytes` bytes.
+            planes: At most `slot_bytes` bytes in their layout.
             captured_at: UTC seconds.
             monotonic: Seconds of time.monotonic() at capture.
             pts: Presentation time in seconds, or None.
@@ -138,14 +145,16 @@ class FrameRing:
         Raises:
             ValueError: If the picture does not fit a slot.
         """
-        if picture.nbytes > self.slot_bytes:
-            raise ValueError(f"a picture of {picture.nbytes} bytes does not fit a slot of {self.slot_bytes}")
+        layout = planes.layout
+        if layout.nbytes > self.slot_bytes:
+            raise ValueError(f"a picture of {layout.nbytes} bytes does not fit a slot of {self.slot_bytes}")
         index = self.get(Counter.WRITTEN)
         meta = self._metas[index % SLOTS]
         meta["before"] = index + 1
-        self._payload(index, picture.shape)[:] = picture
+        planes.copy_into(self._payload(index))
         meta["seq"] = index + self.get(Counter.IDLE) + self.get(Counter.DECODE_ERROR)
-        meta["width"], meta["height"] = picture.shape[1], picture.shape[0]
+        meta["width"], meta["height"] = layout.width, layout.height
+        meta["matrix"], meta["full_range"], meta["turns"] = layout.matrix, layout.full_range, layout.turns
         meta["captured_at"], meta["monotonic"] = captured_at, monotonic
         meta["pts"] = np.nan if pts is None else pts
         meta["after"] = index + 1
@@ -156,13 +165,13 @@ class FrameRing:
         return range(self.get(Counter.READ), self.get(Counter.WRITTEN))
 
     def take(self, index: int) -> Frame | None:
-        """Copy picture `index` out and go on behind it; pictures passed over are counted as `dropped_busy`.
+        """Turn picture `index` into RGB and go on behind it; pictures passed over are counted as `dropped_busy`.
 
         Returns:
             The frame, or None where the slot was overwritten while it was read (counted as `dropped_stale`).
         """
         skipped = index - self.get(Counter.READ)
-        frame = self._copy(index)
+        frame = self._read(index)
         # First of all: what a process killed between here and its count leaves open, `recover` closes.
         self._counters[Counter.READ] = index + 1
         if skipped > 0:
@@ -183,22 +192,30 @@ class FrameRing:
             self.add(Counter.DROPPED_BUSY, lost)
         return max(lost, 0)
 
-    def _copy(self, index: int) -> Frame | None:
+    def _read(self, index: int) -> Frame | None:
         meta = self._metas[index % SLOTS][0]
         number = index + 1
         if int(meta["before"]) != number or int(meta["after"]) != number:
             return None
-        seq, width, height = int(meta["seq"]), int(meta["width"]), int(meta["height"])
+        seq = int(meta["seq"])
+        layout = Layout(
+            int(meta["width"]),
+            int(meta["height"]),
+            int(meta["matrix"]),
+            bool(meta["full_range"]),
+            int(meta["turns"]),
+        )
         captured_at, monotonic, pts = float(meta["captured_at"]), float(meta["monotonic"]), float(meta["pts"])
-        picture = self._payload(index, (height, width, 3)).copy()
+        if int(meta["before"]) != number or layout.nbytes > self.slot_bytes:  # a layout of two halves may not fit
+            return None
+        picture = layout.rgb(self._payload(index))
         if int(meta["before"]) != number:
             return None
         return Frame(self.camera, seq, captured_at, monotonic, None if np.isnan(pts) else pts, picture)
 
-    def _payload(self, index: int, shape: tuple[int, ...]) -> Picture:
+    def _payload(self, index: int) -> Plane:
         start = _HEADER + (index % SLOTS) * self._stride + _META_BYTES
-        count = int(np.prod(shape))
-        return np.frombuffer(self._memory, np.uint8, count, start).reshape(shape)
+        return np.frombuffer(self._memory, np.uint8, self.slot_bytes, start)
 
 
 def create_ring(camera: str, *, slot_bytes: int = SLOT_BYTES) -> int:

@@ -10,7 +10,7 @@ import pytest
 TENSORFLOW = {"tensorflow", "keras"}
 LEARNING = TENSORFLOW | {"sklearn", "joblib"}
 MQTT = {"paho", "amqtt"}
-READER = LEARNING | MQTT | {"scipy", "pydantic", "prometheus_client"}
+READER = LEARNING | MQTT | {"scipy", "cv2", "pydantic", "prometheus_client"}
 HEAVY = LEARNING | MQTT | {"numpy", "cv2", "scipy", "av", "pydantic", "prometheus_client"}
 
 LIGHT = {
@@ -35,6 +35,7 @@ LIGHT = {
     "camwatch.publishing.events": LEARNING | MQTT | {"av"},
     "camwatch.publishing.outbox": LEARNING | MQTT | {"av"},
     "camwatch.service.reader_main": READER,
+    "camwatch.service.ring": READER | {"av"},  # main counts by it
     "camwatch.service.app": LEARNING,
 }
 """What importing a module must not load."""

@@ -1,9 +1,11 @@
 import itertools
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from camwatch.capture.decode import RawFrame
 from camwatch.capture.motion import HOLD, LEARNING, SIZE, MotionGate
 
 WIDTH, HEIGHT = SIZE
@@ -86,6 +88,18 @@ def test_a_head_at_the_edge_is_enough_and_noise_is_not() -> None:
         return np.clip(scene() + noise.normal(0, 6, (HEIGHT, WIDTH)), 0, 255).astype(np.uint8)
 
     opened = [gate.open(noisy(), i / 5) for i in range(200)]
+    assert not any(opened[10:])
+
+
+def test_the_noise_of_a_sensor_at_night_is_averaged_away_before_the_gate_sees_it() -> None:
+    gate, noise = quiet(), np.random.default_rng(1)
+    still = np.kron(noise.integers(50, 200, (18, 32)), np.ones((20, 20)))
+    opened = []
+    for i in range(40):
+        y = np.clip(still + noise.normal(0, 20, still.shape), 16, 235).astype(np.uint8)
+        image = av.VideoFrame.from_ndarray(np.vstack([y, np.full((180, 640), 128, np.uint8)]), format="yuv420p")
+        opened.append(gate.open(RawFrame(None, 0.0, 0.0, False, image).luma(*SIZE), i / 5))
+    assert opened[0]
     assert not any(opened[10:])
 
 

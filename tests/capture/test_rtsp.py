@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from camwatch.capture import thrift
 from camwatch.capture.decode import RawFrame
 from camwatch.capture.motion import MotionGate
 from camwatch.capture.rtsp import Transport
@@ -286,3 +287,30 @@ def test_commands_that_make_no_sense_are_told(server: RtspServer, tmp_path: Path
         server.command("switch", "/front", file=tmp_path / "none.mp4")
     with pytest.raises(RuntimeError, match=r"none\.mp4"):
         RtspServer({"/front": tmp_path / "none.mp4"})
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_pictures_without_dependants_are_left_out_where_few_are_wanted(
+    tmp_path: Path, codec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thrift, "WINDOW", 0.6)
+    path = clips.moving_square(tmp_path / "b.mkv", seconds=2, codec=codec, bframes=1)
+    with RtspServer({"/front": path}) as server:
+        source = open_source(server.url("/front"), timeout=ENOUGH, wanted_fps=2)
+        frames = list(itertools.islice(source.frames(), 50))
+        source.close()
+    told = [frame.pts for frame in frames if frame.pts is not None]
+    steps = [b - a for a, b in itertools.pairwise(told)]
+    assert np.median(steps[:8]) == pytest.approx(0.04, abs=0.002)
+    assert np.median(steps[-20:]) == pytest.approx(0.08, abs=0.002)
+    pictures = list(clips.square_pictures((320, 240), 50))
+    for frame in frames:
+        assert not frame.corrupt
+        rgb = frame.rgb()[120:180].astype(int)
+        assert min(np.abs(rgb - picture[120:180]).mean() for picture in pictures) < 6
+
+
+def test_no_picture_is_left_out_of_a_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(thrift, "WINDOW", 0.0)
+    path = clips.moving_square(tmp_path / "b.mkv", seconds=2, bframes=2)
+    assert len(list(open_source(str(path), wanted_fps=1).frames())) == 50

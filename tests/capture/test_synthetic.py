@@ -17,7 +17,7 @@ def test_pictures_come_back_as_given_at_a_steady_rate_and_no_clock_is_read() -> 
     assert [frame.captured_at for frame in frames] == pytest.approx([100, 100.2, 100.4])
     assert [frame.monotonic for frame in frames] == pytest.approx([7, 7.2, 7.4])
     for frame, picture in zip(frames, PICTURES, strict=True):
-        assert np.array_equal(frame.rgb(), picture)
+        assert np.abs(frame.rgb().astype(int) - picture).max() <= 1
         assert int(frame.luma(16, 9)[4, 8]) == pytest.approx(int(picture[0, 0, 0]), abs=3)
 
 

@@ -5,17 +5,16 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from camwatch.service.ring import SLOTS, Counter, FrameRing, create_ring
+from camwatch.capture.planes import Layout
+from camwatch.service.ring import SLOT_BYTES, SLOTS, Counter, FrameRing, create_ring
+from tests.rigs.planes import grey, noise
 
-SLOT = 64 * 64 * 3
-
-
-def picture(value: int, width: int = 16, height: int = 12) -> np.ndarray:
-    return np.full((height, width, 3), value, np.uint8)
+SLOT = 64 * 64 * 3 // 2
 
 
 @pytest.fixture
@@ -34,12 +33,12 @@ def pair(fd):
 
 
 def write(ring: FrameRing, value: int, pts: float | None = None) -> None:
-    ring.write(picture(value), captured_at=100.0 + value, monotonic=float(value), pts=pts)
+    ring.write(grey(value), captured_at=100.0 + value, monotonic=float(value), pts=pts)
 
 
 def test_what_is_written_is_read(pair):
     writer, reader = pair
-    writer.write(picture(7, 20, 10), captured_at=12.5, monotonic=3.5, pts=None)
+    writer.write(grey(7, 20, 10), captured_at=12.5, monotonic=3.5, pts=None)
     frame = reader.take(0)
     assert frame is not None
     assert frame.picture.shape == (10, 20, 3)
@@ -60,8 +59,8 @@ def test_seq_counts_captured_frames_not_written_ones(pair):
 
 def test_frame_size_may_change(pair):
     writer, reader = pair
-    writer.write(picture(1, 64, 64), captured_at=0, monotonic=0, pts=1.5)
-    writer.write(picture(2, 8, 4), captured_at=0, monotonic=0, pts=2.5)
+    writer.write(grey(1, 64, 64), captured_at=0, monotonic=0, pts=1.5)
+    writer.write(grey(2, 8, 4), captured_at=0, monotonic=0, pts=2.5)
     first, second = reader.take(0), reader.take(1)
     assert first is not None
     assert second is not None
@@ -69,10 +68,67 @@ def test_frame_size_may_change(pair):
     assert second.pts == 2.5
 
 
+@pytest.mark.parametrize("size", [(64, 64), (62, 50), (33, 17)])
+@pytest.mark.parametrize("meaning", [{}, {"matrix": 1, "full_range": True}, {"matrix": 9, "turns": 1}, {"turns": 2}])
+def test_the_picture_read_is_the_one_that_the_planes_mean(pair, size, meaning):
+    writer, reader = pair
+    planes = noise(*size, **meaning)
+    writer.write(planes, captured_at=0, monotonic=0, pts=None)
+    frame = reader.take(0)
+    assert frame is not None
+    assert np.array_equal(frame.picture, planes.rgb())
+
+
+def test_a_picture_goes_through_with_one_copy_of_its_planes_and_none_of_its_pixels():
+    """1080p: neither side may allocate more than the picture that comes out."""
+    fd = create_ring("cam")
+    ring = FrameRing(fd, "cam")
+    planes = noise(1920, 1080)
+    tracemalloc.start()
+    try:
+        ring.write(planes, captured_at=0, monotonic=0, pts=None)
+        written = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        frame = ring.take(0)
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert frame is not None
+    assert frame.picture.flags.c_contiguous
+    assert frame.picture.base is not None  # numpy only looks at what swscale wrote
+    assert max(written, taken) < 100_000
+    payload = ring._payload(0)
+    assert all(np.shares_memory(view, payload) for view in planes.layout.views(payload))
+    assert np.array_equal(planes.layout.views(payload)[0], planes.y)
+    del payload
+    ring.close()
+    os.close(fd)
+
+
+def test_a_picture_that_is_overwritten_while_it_is_converted_is_dropped(pair, monkeypatch):
+    writer, reader = pair
+    write(writer, 1)
+    convert = Layout.rgb
+
+    def slowly(layout, buffer):
+        picture = convert(layout, buffer)
+        for value in range(SLOTS):
+            write(writer, value)
+        return picture
+
+    monkeypatch.setattr(Layout, "rgb", slowly)
+    assert reader.take(0) is None
+    assert reader.counts().dropped_stale == 1
+
+
+def test_a_slot_has_room_for_4k():
+    assert Layout(3840, 2160).nbytes == SLOT_BYTES == 3840 * 2160 * 3 // 2
+
+
 def test_too_big_picture_is_refused_and_nothing_is_written(pair):
     writer, _ = pair
     with pytest.raises(ValueError, match="does not fit"):
-        writer.write(picture(1, 65, 64), captured_at=0, monotonic=0, pts=None)
+        writer.write(grey(1, 65, 64), captured_at=0, monotonic=0, pts=None)
     assert writer.get(Counter.WRITTEN) == 0
 
 
@@ -128,12 +184,13 @@ def test_new_inference_accounts_for_what_the_killed_one_had_taken(pair):
 
 
 WRITER = """
-import sys, time, numpy as np
+import sys
 from camwatch.service.ring import FrameRing, Counter
+from tests.rigs.planes import grey
 ring = FrameRing(int(sys.argv[1]), "cam", slot_bytes=int(sys.argv[2]))
 while True:
     n = ring.get(Counter.WRITTEN)
-    ring.write(np.full((64, 64, 3), n % 251, np.uint8), captured_at=float(n), monotonic=0.0, pts=None)
+    ring.write(grey(n % 251, 64, 64), captured_at=float(n), monotonic=0.0, pts=None)
 """
 
 
