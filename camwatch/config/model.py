@@ -38,6 +38,8 @@ DEFAULT_STATE = Path("/var/lib/camwatch/state")
 
 Transport = Literal["tcp", "udp"]
 Device = Literal["auto", "cpu", "gpu"]
+Runtime = Literal["auto", "tensorflow", "openvino", "jax"]
+Precision = Literal["auto", "float32", "bfloat16"]
 DiscoveryStyle = Literal["device", "component"]
 
 _Switch = Annotated[bool, Switch()]
@@ -170,6 +172,10 @@ class Engine(Section):
 
     device: Annotated[Device, Choice(get_args(Device))] = "auto"
     """`cpu`, `gpu`, or `auto`: a GPU where there is one."""
+    runtime: Annotated[Runtime, Choice(get_args(Runtime))] = "auto"
+    """What computes the networks: `tensorflow`, `openvino`, `jax`, or `auto`: the fastest that is installed."""
+    precision: Annotated[Precision, Choice(get_args(Precision))] = "auto"
+    """`float32`, `bfloat16` (twice as fast where the processor has it), or `auto`: measured at the first start."""
     max_batch: Annotated[int, Number(least=1, most=256, whole=True)] = 16
     """Frames analysed at once, at most."""
     max_wait: Annotated[float, Duration(most=1, zero=True)] = 0.02
@@ -179,7 +185,7 @@ class Engine(Section):
     gpu_memory: Annotated[int, Number(least=256, most=1 << 20, whole=True)] | None = None
     """MiB of GPU memory to use at most; null takes what is needed."""
     threads: Annotated[int, Number(least=1, most=1024, whole=True)] | None = None
-    """CPU threads of the networks; null leaves that to TensorFlow."""
+    """CPU threads of the networks; null for as many as there are cores."""
 
 
 class Http(Section):

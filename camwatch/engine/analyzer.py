@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from camwatch.engine.alignment import chip, crop
-from camwatch.engine.quality import quality
-from camwatch.engine.runtime import Device, configure_tensorflow
-from camwatch.records import Detection, Face, Frame, Observation, Picture
+from camwatch.engine.quality import quality, sketch
+from camwatch.engine.runtime import Device, Precision, RuntimeName
+from camwatch.records import Choice, Detection, Face, Frame, Glimpse, Observation, Picture, Worth
 
 MIN_CONFIDENCE = 0.9
 """Detections that O-Net is less sure of are mostly not faces, or of no use."""
@@ -54,10 +55,14 @@ class FaceAnalyzer:
 
     Args:
         min_face: Side in pixels of the smallest face to find, where `analyze` is not told another.
+        runtime: What computes the networks; `auto` takes the fastest that is installed and passes its self-test.
+        precision: `auto` takes bfloat16 where it is measured to be faster and to give the same embeddings.
         device: `auto` takes a GPU where TensorFlow sees one, `cpu` never, `gpu` insists on one.
         facenet_weights: A frozen graph to use instead of the packaged one, see `facenet.FaceEmbedder`.
         gpu_memory_mib: Limit of GPU memory; None lets it grow as needed.
         threads: CPU threads; None for as many as there are cores.
+        cache: Folder for converted networks and for what was measured; None is the user's own, see
+            `loading.default_cache`.
         on_stage: Told ("detect", seconds) and ("embed", seconds) as the stages of a call end.
         min_confidence: Detections below it are left out.
         max_faces: Of each frame, only this many largest faces are embedded; the others are reported without.
@@ -67,6 +72,8 @@ class FaceAnalyzer:
 
     Attributes:
         network: Name of the embedding network and its weights; embeddings of different ones cannot be compared.
+        runtime: What computes the networks, empty where both were given.
+        precision: In what, empty where both were given.
         faces_not_embedded: Faces so far that `max_faces` kept from being embedded.
 
     Raises:
@@ -78,10 +85,13 @@ class FaceAnalyzer:
         self,
         *,
         min_face: int = 40,
+        runtime: RuntimeName | Literal["auto"] = "auto",
+        precision: Precision | Literal["auto"] = "auto",
         device: Device = "auto",
         facenet_weights: Path | None = None,
         gpu_memory_mib: int | None = None,
         threads: int | None = None,
+        cache: Path | None = None,
         on_stage: Callable[[str, float], None] | None = None,
         min_confidence: float = MIN_CONFIDENCE,
         max_faces: int = MAX_FACES,
@@ -90,14 +100,22 @@ class FaceAnalyzer:
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Load the networks that were not given; takes some seconds, most of them to import TensorFlow."""
+        self.runtime = self.precision = ""
         if detector is None or embedder is None:
-            configure_tensorflow(threads=threads, device=device, gpu_memory_mib=gpu_memory_mib)
-            # not at the top: this module is imported for its types where TensorFlow must not be loaded
-            from camwatch.engine.facenet import FaceEmbedder
-            from camwatch.engine.mtcnn import FaceDetector
+            # not at the top: this module is imported for its types where no network must be loaded
+            from camwatch.engine.loading import default_cache, load_networks
 
-            detector = detector or FaceDetector()
-            embedder = embedder or FaceEmbedder(facenet_weights)
+            loaded = load_networks(
+                runtime=runtime,
+                precision=precision,
+                device=device,
+                threads=threads,
+                gpu_memory_mib=gpu_memory_mib,
+                facenet_weights=facenet_weights,
+                cache=cache or default_cache(),
+            )
+            self.runtime, self.precision = loaded.runtime, loaded.precision
+            detector, embedder = detector or loaded.detector, embedder or loaded.embedder
         self.min_face = min_face
         self.network = embedder.network
         self.faces_not_embedded = 0
@@ -105,12 +123,15 @@ class FaceAnalyzer:
         self._min_confidence, self._max_faces = min_confidence, max_faces
         self._on_stage, self._timer = on_stage or _ignore, timer
 
-    def analyze(self, frames: Sequence[Frame], *, min_face: Mapping[str, int] | None = None) -> list[Observation]:
-        """Find the faces of all frames, then embed them all.
+    def analyze(
+        self, frames: Sequence[Frame], *, min_face: Mapping[str, int] | None = None, worth: Worth | None = None
+    ) -> list[Observation]:
+        """Find the faces of all frames, then embed them, all at once.
 
         Args:
             frames: From any cameras, of any sizes.
             min_face: Smallest face in pixels by camera, where it differs from the analyzer's own.
+            worth: Chooses which faces are embedded; all are where None.
 
         Returns:
             One observation for each frame, in the same order; faces as the detector orders them, in pixels of the
@@ -125,7 +146,7 @@ class FaceAnalyzer:
         ended = self._timer()
         if frames:
             self._on_stage("detect", ended - started)
-        faces = self._describe(frames, found)
+        faces = self._describe(frames, found, worth)
         if any(found):
             self._on_stage("embed", self._timer() - ended)
         return [_observation(frame, seen) for frame, seen in zip(frames, faces, strict=True)]
@@ -153,30 +174,36 @@ class FaceAnalyzer:
     def _is_usable(self, picture: Picture, detection: Detection) -> bool:
         return detection.confidence >= self._min_confidence and crop(picture, detection.box).size > 0
 
-    def _describe(self, frames: Sequence[Frame], found: list[list[Detection]]) -> list[list[Face]]:
-        """Quality of all faces; chip and embedding of each frame's largest ones."""
-        chips: list[Picture] = []
-        rows: dict[tuple[int, int], int] = {}
-        for index, (frame, detections) in enumerate(zip(frames, found, strict=True)):
-            by_size = sorted(range(len(detections)), key=lambda i: detections[i].box.height, reverse=True)
-            self.faces_not_embedded += len(by_size[self._max_faces :])
-            for number in by_size[: self._max_faces]:
-                rows[index, number] = len(chips)
-                chips.append(chip(frame.picture, detections[number].box))
-        embeddings = self.embed(chips)
+    def _describe(self, frames: Sequence[Frame], found: list[list[Detection]], worth: Worth | None) -> list[list[Face]]:
+        """Quality of all faces; of each frame's largest ones those chips and embeddings that are wanted."""
         faces: list[list[Face]] = []
+        waiting: list[tuple[int, int, Picture]] = []  # frame, face and chip of those to be embedded
         for index, (frame, detections) in enumerate(zip(frames, found, strict=True)):
-            seen = []
-            for number, detection in enumerate(detections):
-                row = rows.get((index, number))
-                measured = quality(frame.picture, detection)
-                if row is None:
-                    seen.append(Face(detection, measured, None, None))
-                else:
-                    # a copy: one face kept for long must not keep the whole batch alive
-                    seen.append(Face(detection, measured, chips[row], embeddings[row].copy()))
+            picture = frame.picture
+            measured = [quality(picture, detection) for detection in detections]
+            seen = [Face(*pair, None, None) for pair in zip(detections, measured, strict=True)]
             faces.append(seen)
+            by_size = sorted(range(len(seen)), key=lambda i: detections[i].box.height, reverse=True)
+            self.faces_not_embedded += len(by_size[self._max_faces :])
+            largest = by_size[: self._max_faces]
+            for number, choice in zip(largest, _choices(frame, [seen[i] for i in largest], worth), strict=True):
+                cut = chip(picture, detections[number].box) if choice.embed or choice.show else None
+                seen[number] = replace(seen[number], chip=cut, follow=choice.follow, skipped=not choice.embed)
+                if choice.embed and cut is not None:
+                    waiting.append((index, number, cut))
+        if waiting:
+            embeddings = self.embed([cut for _, _, cut in waiting])
+            for (index, number, _), embedding in zip(waiting, embeddings, strict=True):
+                # a copy: one face kept for long must not keep the whole batch alive
+                faces[index][number] = replace(faces[index][number], embedding=embedding.copy())
         return faces
+
+
+def _choices(frame: Frame, faces: Sequence[Face], worth: Worth | None) -> Sequence[Choice]:
+    if worth is None:
+        return [Choice(None, embed=True)] * len(faces)
+    picture = frame.picture
+    return worth(frame, [Glimpse(one.detection, one.quality, sketch(picture, one.detection.box)) for one in faces])
 
 
 def _observation(frame: Frame, faces: Sequence[Face]) -> Observation:

@@ -34,14 +34,18 @@ class Candidates:
         return Candidates(self.boxes[chosen], self.scores[chosen], self.owners[chosen])
 
 
+def sigmoid(logits: Floats) -> Floats:
+    """Probabilities of logits, any shape."""
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+
+
 def propose(
-    regression: Floats, probability: Floats, layout: Layout, *, threshold: float, first_row: int = 0
+    answer: Floats, layout: Layout, *, threshold: float, first_row: int = 0
 ) -> tuple[Candidates, NDArray[np.int64]]:
     """Turn P-Net's answer into boxes.
 
     Args:
-        regression: (n, rows, columns, 4) shifts of the corners in units of the window.
-        probability: (n, rows, columns).
+        answer: (n, rows, columns, 5): shifts of the corners in units of the window, logit of a face.
         layout: Where the levels lie.
         threshold: Probabilities above it count.
         first_row: The row of the whole canvas' output with which this answer begins.
@@ -49,17 +53,18 @@ def propose(
     Returns:
         Candidates whose owners count from 0 to n - 1; and the level (n,) that each was found in.
     """
-    owner = layout.owner[first_row : first_row + probability.shape[1]]
-    where = np.nonzero((probability > threshold) & (owner >= 0))
+    owner = layout.owner[first_row : first_row + answer.shape[1]]
+    where = np.nonzero((answer[..., 4] > np.log(threshold / (1 - threshold))) & (owner >= 0))
     pictures, rows, columns = where
     levels = owner[rows, columns].astype(np.int64)
     cells = np.stack([columns, rows + first_row], -1) - layout.origins[levels]
     corner = (cells * STRIDE + 1).astype(np.float32)
     side = CELL - 1
-    shift = regression[where] * side
+    found = answer[where]
+    shift = found[:, :4] * side
     window = np.concatenate([corner + shift[:, :2], corner + side + shift[:, 2:]], -1)
     boxes = (window / layout.scales[levels, None]).astype(np.float32, copy=False)
-    return Candidates(boxes, probability[where], pictures.astype(np.int64)), levels
+    return Candidates(boxes, sigmoid(found[:, 4]), pictures.astype(np.int64)), levels
 
 
 def join(parts: list[Candidates]) -> Candidates:

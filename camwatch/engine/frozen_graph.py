@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from camwatch.engine.graph_messages import attribute, floats, parse
 from camwatch.engine.inception_resnet import BOTTLENECK, Layer, Spec, layers
 from camwatch.engine.weights import check
 from camwatch.errors import WeightsError
@@ -73,26 +74,24 @@ class _Graph:
     """A parsed graph with what is needed to find arrays in it."""
 
     def __init__(self, path: Path, data: bytes) -> None:
-        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-        from tensorflow.core.framework.graph_pb2 import GraphDef
+        from google.protobuf.message import DecodeError
 
         self.path = path
-        graph = GraphDef()
         try:
-            graph.ParseFromString(data)
+            nodes = parse(data)
         except DecodeError as error:
             raise self.error("not a TensorFlow frozen graph, or one cut short") from error
-        self.nodes: dict[str, Any] = {node.name: node for node in graph.node}
+        self.nodes: dict[str, Any] = {node.name: node for node in nodes}
         if not any(name.startswith(f"{ROOT}/") for name in self.nodes):
             raise self.error(f"holds no {ROOT} (facenet's 512-d network is expected)")
         self.users: dict[str, list[Any]] = {}
         self.epsilon: dict[str, float] = {}
-        for node in graph.node:
+        for node in nodes:
             if node.op in ("Conv2D", "BiasAdd"):
                 for name in node.input:
                     self.users.setdefault(self.source(name), []).append(node)
             if node.op.startswith("FusedBatchNorm"):
-                self.epsilon[node.name.split("/BatchNorm/")[0]] = node.attr["epsilon"].f
+                self.epsilon[node.name.split("/BatchNorm/")[0]] = attribute(node, "epsilon").f
 
     def error(self, what: str) -> WeightsError:
         return WeightsError(f"{self.path}: {what}")
@@ -114,18 +113,16 @@ class _Graph:
             raise self.error(f"not the {ROOT} expected, or cut short: it has no {name}")
         if node.op != "Const":
             raise self.error(f"{name} is a {node.op}, not a constant: freeze the graph first")
-        tensor = node.attr["value"].tensor
+        tensor = attribute(node, "value").tensor
         found = tuple(dim.size for dim in tensor.tensor_shape.dim)
         if found != shape or tensor.dtype != _FLOAT:
             raise self.error(f"not the {ROOT} expected: {name} is {list(found)}, not float32 {list(shape)}")
         return self._values(name, tensor, shape).astype(np.float64)
 
     def _values(self, name: str, tensor: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        from tensorflow import make_ndarray
-
         try:
-            values: NDArray[np.float32] = make_ndarray(tensor)
-        except (ValueError, TypeError) as error:
+            values = floats(tensor)
+        except ValueError as error:
             raise self.error(f"the values of {name} are damaged") from error
         if values.shape != shape or not np.isfinite(values).all():
             raise self.error(f"the values of {name} are damaged")
@@ -161,8 +158,8 @@ class _Graph:
         name = f"{ROOT}/{spec.name}"
         for node in self.users.get(f"{name}/weights", ()):
             if node.op == "Conv2D":
-                strides, padding = list(node.attr["strides"].list.i), node.attr["padding"].s.decode()
-                layout = node.attr["data_format"].s.decode() or "NHWC"
+                strides, padding = list(attribute(node, "strides").list.i), attribute(node, "padding").s.decode()
+                layout = attribute(node, "data_format").s.decode() or "NHWC"
                 if (strides, padding, layout) != ([1, spec.stride, spec.stride, 1], spec.padding, "NHWC"):
                     raise self.error(f"not the {ROOT} expected: {name} has strides {strides}, {padding}, {layout}")
                 return

@@ -1,17 +1,15 @@
 """InceptionResnetV1, the network that turns a face chip into a 512-d embedding.
 
 The architecture is one table (`STEM`, `BLOCKS`, `BOTTLENECK`), from which both the list of layers that a weights
-file must hold and the forward pass follow. Batch norm and the scales of the residual blocks are expected to be
-folded into the weights already (`frozen_graph` does so). TensorFlow is imported where the network is built, not
-with this module.
+file must hold and the forward pass (`networks.facenet`) follow. Batch norm and the scales of the residual blocks are
+expected to be folded into the weights already (`frozen_graph` does so).
 
 Sources: Szegedy et al. 2016, "Inception-v4, Inception-ResNet and the Impact of Residual Connections on Learning"
 (arXiv:1602.07261), in the variant of davidsandberg/facenet that its 2018 weights use.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,65 +180,3 @@ def layers() -> Iterator[Spec]:
         else:
             yield Spec(f"{block.name}/{PROJECTION}", (1, 1, joined, block.project), 1, "SAME", block.name)
     yield Spec(BOTTLENECK, (channels, EMBEDDING_SIZE), 1, "")
-
-
-class InceptionResnetV1:
-    """The network with its weights in `tf.Variable`s: constants in the graph would be copied several times over.
-
-    Args:
-        weights: A `Layer` for every name that `layers()` yields, folded.
-    """
-
-    def __init__(self, weights: Mapping[str, Layer]) -> None:
-        """Copy the arrays into variables on TensorFlow's default device."""
-        import tensorflow as tf
-
-        self._variables = {
-            spec.name: (
-                tf.Variable(weights[spec.name].weights, trainable=False),
-                tf.Variable(weights[spec.name].bias, trainable=False),
-            )
-            for spec in layers()
-        }
-
-    def __call__(self, pixels: Any) -> Any:
-        """Embed a batch.
-
-        Args:
-            pixels: Tensor (n, 160, 160, 3), RGB, uint8 or float in 0..255.
-
-        Returns:
-            Tensor (n, 512) float32, unit rows.
-        """
-        import tensorflow as tf
-
-        net = (tf.cast(pixels, tf.float32) - 127.5) / 128.0
-        for conv in STEM:
-            net = tf.nn.relu(self._conv(net, conv.name, conv.stride, conv.padding))
-            if conv.name == POOL_AFTER:
-                net = tf.nn.max_pool2d(net, 3, 2, "VALID")
-        for block in BLOCKS:
-            net = self._block(net, block)
-        weights, bias = self._variables[BOTTLENECK]
-        net = tf.matmul(tf.reduce_mean(net, (1, 2)), weights) + bias
-        return tf.math.l2_normalize(net, axis=1, epsilon=1e-10)
-
-    def _conv(self, net: Any, name: str, stride: int, padding: str) -> Any:
-        import tensorflow as tf
-
-        weights, bias = self._variables[name]
-        return tf.nn.bias_add(tf.nn.conv2d(net, weights, stride, padding), bias)
-
-    def _block(self, net: Any, block: Block) -> Any:
-        import tensorflow as tf
-
-        outputs = []
-        for branch in block.branches:
-            out = net
-            for conv in branch:
-                out = tf.nn.relu(self._conv(out, f"{block.name}/{conv.name}", conv.stride, conv.padding))
-            outputs.append(out)
-        if block.project is None:
-            return tf.concat([*outputs, tf.nn.max_pool2d(net, 3, 2, "VALID")], axis=3)
-        net = net + self._conv(tf.concat(outputs, axis=3), f"{block.name}/{PROJECTION}", 1, "SAME")
-        return tf.nn.relu(net) if block.relu else net

@@ -1,7 +1,7 @@
 """Finding faces: the MTCNN cascade over many pictures at once.
 
 P-Net proposes boxes on a pyramid of each picture, R-Net and O-Net refine them, and suppression after each step
-removes repeats; the candidates of all pictures of a size go through R-Net and O-Net together. Weights, thresholds and
+removes repeats; the candidates of all pictures go through R-Net and O-Net together. Weights, thresholds and
 suppression rule are those of the `mtcnn` 1.0.0 package, and so are the faces found, without that package's fault of
 finding none where `min_face_size` is above 20.
 
@@ -12,11 +12,11 @@ https://arxiv.org/abs/1604.02878.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from camwatch.engine import networks
 from camwatch.engine.candidates import (
     Candidates,
     Floats,
@@ -25,25 +25,38 @@ from camwatch.engine.candidates import (
     landmarks,
     propose,
     shifted,
+    sigmoid,
     squared,
     suppress,
 )
+from camwatch.engine.crops import cut
 from camwatch.engine.pyramid import CELL, STRIDE, Layout, blank, paint, plan
-from camwatch.engine.weights import MtcnnWeights, mtcnn_weights
+from camwatch.engine.runtime import Network, Precision, Run, Runtime, open_runtime
+from camwatch.engine.weights import ONET, PNET, RNET, file_sha256, locate, mtcnn_weights
 from camwatch.errors import InputError
 from camwatch.records import Box, Detection, Landmarks, Picture
 
-if TYPE_CHECKING:
-    from camwatch.engine.networks import CropNetwork
-
-_PASS_PIXELS = 16 << 20  # pictures that go through the cascade together, 48 MB
 _PNET_PIXELS = 1 << 18  # canvas pixels in one call of P-Net: more would not stay in the cache, and is slower
 _RNET_CROPS, _ONET_CROPS = 128, 64  # crops in one call, for the same reason
 _CROP_STEP = 8  # calls are filled up to a multiple of this, so that few sizes occur
 
 
+def mtcnn_descriptions() -> tuple[Network, Network, Network]:
+    """P-, R- and O-Net of the `mtcnn` package as something to compile; hashed here, read when described.
+
+    Raises:
+        WeightsError: A file is missing or not the expected one.
+    """
+    pnet, rnet, onet = (file_sha256(locate(file), file.sha256) for file in (PNET, RNET, ONET))
+    return (
+        Network("pnet", pnet, lambda build: networks.pnet(build, mtcnn_weights().pnet)),
+        Network("rnet", rnet, lambda build: networks.rnet(build, mtcnn_weights().rnet)),
+        Network("onet", onet, lambda build: networks.onet(build, mtcnn_weights().onet)),
+    )
+
+
 class FaceDetector:
-    """MTCNN with a bound on memory and time whatever the pictures show. For one thread.
+    """MTCNN with a bound on memory and time whatever the pictures show. Several threads may use one.
 
     Attributes:
         capped: How many candidates were given up, in all calls so far, because a picture had too many.
@@ -54,36 +67,33 @@ class FaceDetector:
         *,
         thresholds: tuple[float, float, float] = (0.6, 0.7, 0.8),
         max_candidates: int = 1000,
-        weights: MtcnnWeights | None = None,
+        runtime: Runtime | None = None,
+        precision: Precision = "float32",
     ) -> None:
-        """Load TensorFlow and build the networks.
+        """Build the networks.
 
         Args:
             thresholds: Face probability that P-, R- and O-Net must exceed.
             max_candidates: In each picture, how many boxes R-Net looks at; P-Net may propose 4 times as many, and
                 O-Net looks at a quarter of them. The best are kept. A busy street has about 200.
-            weights: Already loaded weights; None loads the packaged ones.
+            runtime: What computes the networks; TensorFlow by default.
+            precision: `bfloat16` is faster where the processor has it, and finds the same faces.
 
         Raises:
             WeightsError: The packaged weights are missing or not the expected ones.
         """
-        weights = weights or mtcnn_weights()
-        from camwatch.engine import networks  # loads TensorFlow
-
+        runtime = runtime or open_runtime("tensorflow")
         self.capped = 0
         self._thresholds = thresholds
         self._max_candidates = max_candidates
-        self._pnet = networks.ProposalNetwork(weights.pnet)
-        self._rnet = networks.rnet(weights.rnet)
-        self._onet = networks.onet(weights.onet)
-        self._on_cpu = networks.on_cpu
+        self._pnet, self._rnet, self._onet = (runtime.compile(each, precision) for each in mtcnn_descriptions())
         self._plan = lru_cache(maxsize=16)(plan)
 
     def detect(self, pictures: Sequence[Picture], *, min_face: int | Sequence[int]) -> list[list[Detection]]:
         """Find the faces in each picture.
 
         Args:
-            pictures: (height, width, 3) uint8 RGB each; sizes may differ, pictures of one size share the work.
+            pictures: (height, width, 3) uint8 RGB each; sizes may differ.
             min_face: Side of the smallest face to find in pixels, at least 12; one for all or one for each picture.
 
         Returns:
@@ -94,39 +104,29 @@ class FaceDetector:
             InputError: `min_face` is below 12.
             ValueError: A picture is not (height, width, 3) uint8, or there are not as many `min_face` as pictures.
         """
-        found: list[list[Detection]] = [[] for _ in pictures]
-        for (height, width, smallest), members in _groups(pictures, min_face).items():
-            layout = self._plan(width, height, smallest)
-            if not layout.levels:
-                continue
-            for chunk in _chunks(len(members), max(1, _PASS_PIXELS // (width * height))):
-                numbers = members[chunk]
-                faces = self._cascade(np.stack([pictures[number] for number in numbers]), layout)
-                for number, detections in zip(numbers, faces, strict=True):
-                    found[number] = detections
-        return found
-
-    def _cascade(self, pictures: NDArray[np.uint8], layout: Layout) -> list[list[Detection]]:
-        """All three networks on pictures (n, height, width, 3) of one size."""
-        proposals = self._proposals(pictures, layout)
-        if not len(proposals):
-            return [[] for _ in pictures]
-        tensor = self._on_cpu(pictures)
-        refined = self._refined(tensor, proposals)
-        if not len(refined):
-            return [[] for _ in pictures]
-        return self._faces(tensor, refined)
-
-    def _proposals(self, pictures: NDArray[np.uint8], layout: Layout) -> Candidates:
-        """P-Net on all levels; square boxes for R-Net."""
         parts = []
-        for chunk in _chunks(len(pictures), max(1, _PNET_PIXELS // (layout.width * layout.height))):
-            canvases = blank(layout, len(pictures[chunk]))
-            for picture, canvas in zip(pictures[chunk], canvases, strict=True):
-                paint(picture, layout, canvas)
+        groups = _groups(pictures, min_face)
+        # OpenCV would copy a view anew for every crop
+        pictures = [np.ascontiguousarray(picture) for picture in pictures]
+        for (height, width, smallest), members in groups.items():
+            layout = self._plan(width, height, smallest)
+            if layout.levels:
+                parts.append(self._proposals(pictures, members, layout))
+        if not parts:
+            return [[] for _ in pictures]
+        return self._faces(pictures, self._refined(pictures, join(parts)))
+
+    def _proposals(self, pictures: Sequence[Picture], members: Sequence[int], layout: Layout) -> Candidates:
+        """P-Net on all levels of those pictures, which are of one size; square boxes for R-Net."""
+        parts = []
+        for chunk in _chunks(len(members), max(1, _PNET_PIXELS // (layout.width * layout.height))):
+            numbers = np.array(members[chunk])
+            canvases = blank(layout, len(numbers))
+            for number, canvas in zip(numbers, canvases, strict=True):
+                paint(pictures[number], layout, canvas)
             part = self._windows(canvases, layout)
             part = part.take(suppress(part, 0.7))
-            parts.append(Candidates(part.boxes, part.scores, part.owners + chunk.start))
+            parts.append(Candidates(part.boxes, part.scores, numbers[part.owners]))
         proposals = self._cap(join(parts), self._max_candidates)
         return Candidates(squared(proposals.boxes), proposals.scores, proposals.owners)
 
@@ -136,8 +136,10 @@ class FaceDetector:
         strip = max(_PNET_PIXELS // (len(canvases) * layout.width * STRIDE), CELL)
         for rows in _chunks(len(layout.owner), strip):
             pixels = canvases[:, rows.start * STRIDE : (rows.stop - 1) * STRIDE + CELL]
-            regression, probability = self._pnet(pixels)
-            part, level = propose(regression, probability, layout, threshold=self._thresholds[0], first_row=rows.start)
+            answer = self._pnet(pixels)
+            part, level = propose(
+                answer, layout, threshold=self._thresholds[0], first_row=rows.start
+            )
             parts.append(part)
             levels.append(level)
         windows, level = join(parts), np.concatenate(levels)
@@ -146,17 +148,17 @@ class FaceDetector:
         windows, level = windows.take(chosen), level[chosen]
         return windows.take(suppress(windows, 0.5, levels=level))
 
-    def _refined(self, pictures: Any, proposals: Candidates) -> Candidates:
+    def _refined(self, pictures: Sequence[Picture], proposals: Candidates) -> Candidates:
         """R-Net on proposals; square boxes for O-Net."""
-        regression, scores = _score(self._rnet, pictures, proposals, _RNET_CROPS)
+        regression, scores = _score(self._rnet, pictures, proposals, side=24, most=_RNET_CROPS)
         refined = Candidates(shifted(proposals.boxes, regression), scores, proposals.owners)
         refined = refined.take(scores > self._thresholds[1])
         refined = self._cap(refined.take(suppress(refined, 0.7)), max(1, self._max_candidates // 4))
         return Candidates(squared(refined.boxes), refined.scores, refined.owners)
 
-    def _faces(self, pictures: Any, refined: Candidates) -> list[list[Detection]]:
+    def _faces(self, pictures: Sequence[Picture], refined: Candidates) -> list[list[Detection]]:
         """O-Net on refined boxes."""
-        regression, scores = _score(self._onet, pictures, refined, _ONET_CROPS)
+        regression, scores = _score(self._onet, pictures, refined, side=48, most=_ONET_CROPS)
         marks = landmarks(refined.boxes, regression[:, 4:])
         faces = Candidates(shifted(refined.boxes, regression[:, :4]), scores, refined.owners)
         chosen = np.flatnonzero((scores > self._thresholds[2]) & (faces.boxes[:, 2:] > faces.boxes[:, :2]).all(1))
@@ -194,20 +196,18 @@ def _chunks(count: int, size: int) -> Iterator[slice]:
         yield slice(start, min(start + size, count))
 
 
-def _score(network: "CropNetwork", pictures: Any, candidates: Candidates, most: int) -> tuple[Floats, Floats]:
+def _score(
+    network: Run, pictures: Sequence[Picture], candidates: Candidates, *, side: int, most: int
+) -> tuple[Floats, Floats]:
     """Regression and face probability of every candidate, in calls of few different sizes."""
-    height, width = pictures.shape[1:3]
-    parts = []
+    parts = [np.zeros((0, 5 if side == 24 else 15), np.float32)]
     for chunk in _chunks(len(candidates), most):
         count = chunk.stop - chunk.start
-        size = -(-count // _CROP_STEP) * _CROP_STEP
-        corners = np.zeros((size, 4), np.float32)
-        corners[:count] = candidates.boxes[chunk][:, [1, 0, 3, 2]] / np.array([height, width] * 2, np.float32)
-        owners = np.zeros(size, np.int32)
-        owners[:count] = candidates.owners[chunk]
-        regression, scores = network(pictures, corners, owners)
-        parts.append((regression[:count], scores[:count]))
-    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+        crops = np.zeros((-(-count // _CROP_STEP) * _CROP_STEP, side, side, 3), np.uint8)
+        cut(pictures, candidates.boxes[chunk], candidates.owners[chunk], side, crops[:count])
+        parts.append(network(crops)[:count])
+    answers = np.concatenate(parts)
+    return answers[:, :-1], sigmoid(answers[:, -1])
 
 
 def _detection(faces: Candidates, marks: Floats, number: int) -> Detection:

@@ -1,234 +1,208 @@
-"""The three networks of MTCNN, built from their weights for any batch size.
+"""The four networks, described once: P-, R- and O-Net of MTCNN, and FaceNet.
 
-They answer as the networks of the `mtcnn` 1.0.0 package do, but eat pixels from 0 to 255: the package's
-`(x - 127.5) / 128` is folded into the first convolution, exactly, because no convolution pads its input. Weights are
-variables, not constants of the graph, of which TensorFlow makes copies while it optimizes. Each network is one
-`tf.function` that is traced once, whatever the number and size of its inputs.
+A description is a function that calls the steps of a `Builder` in the order of the data. One builder makes Keras
+models of them (`keras_builder`), another OpenVINO models (`openvino_builder`); this module needs neither.
 
-Importing this module loads TensorFlow: import it where a network is built.
+All networks eat pixels from 0 to 255, uint8 RGB, and answer in float32. Of the `(x - 127.5) / 128` that the `mtcnn`
+1.0.0 package begins with, MTCNN's networks here compute x - 128, which is exact in bfloat16 too; the rest is folded into
+the first convolution, exactly, because no convolution pads its input.
 
-Source of the architecture: Zhang et al., "Joint Face Detection and Alignment using Multitask Cascaded Convolutional
-Networks", 2016, https://arxiv.org/abs/1604.02878.
+Sources: Zhang et al., "Joint Face Detection and Alignment using Multitask Cascaded Convolutional Networks", 2016,
+https://arxiv.org/abs/1604.02878; for FaceNet see `inception_resnet`.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from camwatch.engine.runtime import load_tensorflow
+from camwatch.engine.inception_resnet import (
+    BLOCKS,
+    BOTTLENECK,
+    CHIP_SIZE,
+    POOL_AFTER,
+    PROJECTION,
+    STEM,
+    Block,
+    Layer,
+)
 from camwatch.engine.weights import Arrays
 
-tf = load_tensorflow()
-from keras import Input, Model, layers  # noqa: E402  # only now is its backend chosen
-
 Floats = NDArray[np.float32]
+Padding = Literal["same", "valid"]
+Node = Any
+"""What a builder's steps pass on: a tensor of a graph that is being built."""
 
 _MEAN, _SPREAD = 127.5, 128.0
+_MIDDLE = 128.0
 
 
-class Prelu(layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """max(x, 0) + slope * min(x, 0), one slope for each channel, in the form with the fewest passes over the data."""
+class Builder(Protocol):
+    """Makes a model out of steps. Kernels are (height, width, in, out); pictures are (n, height, width, channels)."""
 
-    def build(self, shape: tuple[int | None, ...]) -> None:
-        """Weights: (channels,) slope - 1."""
-        self.slope_less_one = self.add_weight(shape=(shape[-1],), name="slope_less_one", trainable=False)
+    def pixels(self, height: int | None, width: int | None) -> Node:
+        """The input: (n, height, width, 3) uint8; None for a side of any length."""
 
-    def call(self, x: Any) -> Any:
-        """(..., channels) in and out."""
-        return x + self.slope_less_one * tf.minimum(x, 0.0)
+    def standardized(self, x: Node, mean: float, spread: float) -> Node:
+        """(x - mean) / spread."""
+
+    def conv(
+        self, x: Node, kernel: Floats, bias: Floats, *, stride: int = 1, padding: Padding = "valid", relu: bool = False
+    ) -> Node:
+        """Convolution and bias; then max(x, 0), where `relu` is set."""
+
+    def prelu(self, x: Node, slope: Floats) -> Node:
+        """max(x, 0) + slope * min(x, 0), slope (channels,)."""
+
+    def prelu_pooled(self, x: Node, block: Arrays, window: int, padding: Padding) -> tuple[Node, NDArray[np.intp]]:
+        """Convolution (kernel, bias), PReLU (slope) and max-pooling by 2; and the order that the channels come in."""
+
+    def max_pool(self, x: Node, window: int, padding: Padding = "valid") -> Node:
+        """The largest of each window, in steps of 2."""
+
+    def dense(self, x: Node, kernel: Floats, bias: Floats) -> Node:
+        """(n, height, width, in) with a kernel (height, width, in, out), or (n, in) with (in, out), to (n, out)."""
+
+    def concat(self, parts: Sequence[Node]) -> Node:
+        """Channels side by side."""
+
+    def add(self, x: Node, y: Node, *, relu: bool) -> Node:
+        """x + y; then max(x, 0), where `relu` is set."""
+
+    def mean(self, x: Node) -> Node:
+        """(n, height, width, channels) to (n, channels)."""
+
+    def unit(self, x: Node) -> Node:
+        """Rows (n, k) made unit length."""
+
+    def finish(self, pixels: Node, out: Node) -> Any:
+        """The model from `pixels` to `out`, float32."""
 
 
-class PooledPrelu(layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """The PReLU of channels that were max-pooled before it, so that it has fewer values to compute.
+def pnet(build: Builder, arrays: Arrays) -> Any:
+    """P-Net: looks at every 12 x 12 window of a canvas, in steps of 2.
 
-    Pooling and PReLU may change places where the slope is positive. With a negative slope the PReLU is largest at
-    either the maximum or the minimum of the pooled values, so both are needed; the minimum comes in as the maximum
-    of the negated channel.
+    Args:
+        build: Makes the model.
+        arrays: `MtcnnWeights.pnet`.
+
+    Returns:
+        (n, height, width, 3) uint8 RGB to (n, rows, columns, 5): box regression, logit of a face.
+    """
+    (first, second, third), heads = _take(arrays, heads=2)
+    pixels = build.pixels(None, None)
+    x, order = build.prelu_pooled(build.standardized(pixels, _MIDDLE, 1), first, 2, "same")
+    x = _block(build, x, (second[0][:, :, order], *second[1:]))
+    x = _block(build, x, third)
+    return build.finish(pixels, build.conv(x, *_merge(heads)))
+
+
+def rnet(build: Builder, arrays: Arrays) -> Any:
+    """R-Net: refines candidates.
+
+    Args:
+        build: Makes the model.
+        arrays: `MtcnnWeights.rnet`.
+
+    Returns:
+        Crops (n, 24, 24, 3) uint8 RGB to (n, 5): box regression, logit of a face.
+    """
+    (first, second, third, dense), heads = _take(arrays, heads=2)
+    pixels = build.pixels(24, 24)
+    x, order = build.prelu_pooled(build.standardized(pixels, _MIDDLE, 1), first, 3, "same")
+    x = build.max_pool(_block(build, x, (second[0][:, :, order], *second[1:])), 3)
+    x = _block(build, x, third)
+    return build.finish(pixels, _dense_end(build, x, dense, heads, side=3))
+
+
+def onet(build: Builder, arrays: Arrays) -> Any:
+    """O-Net: refines candidates again and finds landmarks.
+
+    Args:
+        build: Makes the model.
+        arrays: `MtcnnWeights.onet`.
+
+    Returns:
+        Crops (n, 48, 48, 3) uint8 RGB to (n, 15): box regression, 5 x and 5 y of landmarks, logit of a face.
+    """
+    (first, second, third, fourth, dense), heads = _take(arrays, heads=3)
+    pixels = build.pixels(48, 48)
+    x = build.max_pool(_block(build, build.standardized(pixels, _MIDDLE, 1), first), 3, "same")
+    x = build.max_pool(_block(build, x, second), 3)
+    x = build.max_pool(_block(build, x, third), 2, "same")
+    x = _block(build, x, fourth)
+    return build.finish(pixels, _dense_end(build, x, dense, heads, side=3))
+
+
+def facenet(build: Builder, weights: Mapping[str, Layer]) -> Any:
+    """FaceNet (InceptionResnetV1).
+
+    Args:
+        build: Makes the model.
+        weights: A `Layer` for every name that `inception_resnet.layers()` yields, batch norm and scales folded.
+
+    Returns:
+        Chips (n, 160, 160, 3) uint8 RGB to (n, 512) unit rows.
     """
 
-    def __init__(self, rising: int, falling: int) -> None:
-        """Channels in: `rising` with slopes >= 0, `falling` with slopes < 0, then the falling ones negated."""
-        super().__init__()
-        self.sizes = [rising, falling, falling]
+    def conv(x: Node, name: str, stride: int = 1, padding: str = "SAME", *, relu: bool = True) -> Node:
+        layer = weights[name]
+        same: Padding = "same" if padding == "SAME" else "valid"
+        return build.conv(x, layer.weights, layer.bias, stride=stride, padding=same, relu=relu)
 
-    def build(self, shape: tuple[int | None, ...]) -> None:
-        """Weights: (rising,) slope - 1 and (falling,) -slope."""
-        self.slope_less_one = self.add_weight(shape=(self.sizes[0],), name="slope_less_one", trainable=False)
-        self.negated_slope = self.add_weight(shape=(self.sizes[1],), name="negated_slope", trainable=False)
+    def block(x: Node, spec: Block) -> Node:
+        outputs = []
+        for branch in spec.branches:
+            out = x
+            for part in branch:
+                out = conv(out, f"{spec.name}/{part.name}", part.stride, part.padding)
+            outputs.append(out)
+        if spec.project is None:
+            return build.concat([*outputs, build.max_pool(x, 3)])
+        return build.add(x, conv(build.concat(outputs), f"{spec.name}/{PROJECTION}", relu=False), relu=spec.relu)
 
-    def call(self, x: Any) -> Any:
-        """(..., rising + 2 * falling) in, (..., rising + falling) out."""
-        rising, highest, negated_lowest = tf.split(x, self.sizes, axis=-1)
-        rising = rising + self.slope_less_one * tf.minimum(rising, 0.0)
-        falling = tf.maximum(tf.nn.relu(highest), self.negated_slope * tf.nn.relu(negated_lowest))
-        return tf.concat([rising, falling], axis=-1)
-
-
-class ProposalNetwork:
-    """P-Net: looks at every 12 x 12 window of a canvas, in steps of 2."""
-
-    def __init__(self, arrays: Arrays) -> None:
-        """Build from `MtcnnWeights.pnet`."""
-        (first, second, third), heads = _take(arrays, heads=2)
-        picture = Input((None, None, 3))
-        x, order = _pooled_block(picture, *first)
-        kernel, bias, slope = second
-        x = _block(x, kernel[:, :, order], bias, slope)
-        x = _block(x, *third)
-        self.model = Model(picture, _conv(x, *_merge(heads)))
-        self._run = tf.function(
-            self._forward, input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8)], autograph=False
-        )
-
-    def __call__(self, canvases: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """Score all windows.
-
-        Args:
-            canvases: (n, height, width, 3) RGB, both sides at least 12.
-
-        Returns:
-            Box regression (n, rows, columns, 4) and face probability (n, rows, columns).
-        """
-        regression, probability = self._run(canvases)
-        return regression.numpy(), probability.numpy()
-
-    def _forward(self, canvases: Any) -> tuple[Any, Any]:
-        out = self.model(tf.cast(canvases, tf.float32), training=False)
-        return out[..., :4], tf.sigmoid(out[..., 4])
-
-
-class CropNetwork:
-    """R-Net or O-Net: looks at candidate boxes cut from pictures and scaled to one size."""
-
-    def __init__(self, arrays: Arrays, *, side: int, heads: int, pools: Sequence[tuple[int, str]]) -> None:
-        """Build from arrays of `MtcnnWeights`; `rnet` and `onet` know what to pass.
-
-        Args:
-            arrays: Parameters of the network.
-            side: Crops are side x side pixels.
-            heads: 2 for box and class, 3 with landmarks.
-            pools: Window and padding of the max-pooling after each of the first convolutions.
-        """
-        blocks, ends = _take(arrays, heads=heads)
-        picture = x = Input((side, side, 3))
-        for number, block in enumerate(blocks[:-1]):
-            x = _block(x, *block)
-            if number < len(pools):
-                window, padding = pools[number]
-                x = layers.MaxPooling2D(window, 2, padding=padding)(x)
-        self.model = Model(picture, _dense_end(x, blocks[-1], ends))
-        self.side = side
-        self._run = tf.function(
-            self._forward,
-            input_signature=[
-                tf.TensorSpec((None, None, None, 3), tf.uint8),
-                tf.TensorSpec((None, 4), tf.float32),
-                tf.TensorSpec((None,), tf.int32),
-            ],
-            autograph=False,
-        )
-
-    def __call__(self, pictures: Any, boxes: Floats, owners: NDArray[np.int32]) -> tuple[Floats, Floats]:
-        """Score candidates.
-
-        Args:
-            pictures: (m, height, width, 3) uint8 RGB; a tensor from `on_cpu` where it is used more than once.
-            boxes: (n, 4) y1, x1, y2, x2 as fractions of the picture; what lies outside is seen as grey.
-            owners: (n,) the picture of each box.
-
-        Returns:
-            Regression (n, 4), with landmarks (n, 14): 5 x then 5 y after the box; and face probability (n,).
-        """
-        regression, probability = self._run(pictures, boxes, owners)
-        return regression.numpy(), probability.numpy()
-
-    def _forward(self, pictures: Any, boxes: Any, owners: Any) -> tuple[Any, Any]:
-        with tf.device("/CPU:0"):  # bytes cannot be cropped on a GPU
-            size = (self.side, self.side)
-            crops = tf.image.crop_and_resize(pictures, boxes, owners, size, extrapolation_value=_MEAN)
-        out = self.model(crops, training=False)
-        return out[:, :-1], tf.sigmoid(out[:, -1])
-
-
-def rnet(arrays: Arrays) -> CropNetwork:
-    """Build R-Net, which refines 24 x 24 crops, from `MtcnnWeights.rnet`."""
-    return CropNetwork(arrays, side=24, heads=2, pools=[(3, "same"), (3, "valid")])
-
-
-def onet(arrays: Arrays) -> CropNetwork:
-    """Build O-Net, which refines 48 x 48 crops and finds landmarks, from `MtcnnWeights.onet`."""
-    return CropNetwork(arrays, side=48, heads=3, pools=[(3, "same"), (3, "valid"), (2, "same")])
-
-
-def on_cpu(pictures: NDArray[np.uint8]) -> Any:
-    """Pictures as a tensor in main memory, to be handed to networks more than once."""
-    with tf.device("/CPU:0"):
-        return tf.constant(pictures)
+    pixels = build.pixels(CHIP_SIZE, CHIP_SIZE)
+    x = build.standardized(pixels, _MEAN, _SPREAD)
+    for stem in STEM:
+        x = conv(x, stem.name, stem.stride, stem.padding)
+        if stem.name == POOL_AFTER:
+            x = build.max_pool(x, 3)
+    for spec in BLOCKS:
+        x = block(x, spec)
+    bottleneck = weights[BOTTLENECK]
+    return build.finish(pixels, build.unit(build.dense(build.mean(x), bottleneck.weights, bottleneck.bias)))
 
 
 def _take(arrays: Arrays, *, heads: int) -> tuple[list[Arrays], list[Arrays]]:
     """Split a network's arrays into blocks (kernel, bias, slope) and heads (kernel, bias); fold the scaling in."""
     kernel, bias = arrays[:2]
-    folded = (kernel / _SPREAD, bias - kernel.sum((0, 1, 2)) * (_MEAN / _SPREAD), *arrays[2:])
+    folded = (kernel / _SPREAD, bias + kernel.sum((0, 1, 2)) * ((_MIDDLE - _MEAN) / _SPREAD), *arrays[2:])
     end = len(folded) - 2 * heads
-    blocks = [folded[i : i + 3] for i in range(0, end, 3)]
+    blocks: list[Arrays] = [(folded[i], folded[i + 1], folded[i + 2].reshape(-1)) for i in range(0, end, 3)]
     return blocks, [folded[i : i + 2] for i in range(end, len(folded), 2)]
 
 
 def _merge(heads: Sequence[Arrays]) -> tuple[Floats, Floats]:
-    """One layer for all heads; of the two class logits only their difference, whose sigmoid is the softmax."""
+    """One layer for all heads; of the two class logits only their difference, whose sigmoid is the softmax.
+
+    The sigmoid is taken later, of the few that are looked at.
+    """
     *regressions, (kernel, bias) = heads
     kernels = [head[0] for head in regressions] + [kernel[..., 1:] - kernel[..., :1]]
     biases = [head[1] for head in regressions] + [bias[1:] - bias[:1]]
     return np.concatenate(kernels, -1), np.concatenate(biases)
 
 
-def _pooled_block(x: Any, kernel: Floats, bias: Floats, slope: Floats) -> tuple[Any, NDArray[np.intp]]:
-    """Convolution, max-pooling by 2, PReLU; also returns the order in which the channels come out.
-
-    Worth it for P-Net only, whose 10 channels (6 of them falling) become the 16 that a CPU computes just as fast.
-    """
-    slope = slope.reshape(-1)
-    order = np.argsort(slope < 0, kind="stable")
-    rising = int((slope >= 0).sum())
-    kernel, bias, slope = kernel[..., order], bias[order], slope[order]
-    kernel = np.concatenate([kernel, -kernel[..., rising:]], -1)
-    bias = np.concatenate([bias, -bias[rising:]])
-    x = layers.MaxPooling2D(2, 2, padding="same")(_conv(x, kernel, bias))
-    activation = PooledPrelu(rising, len(slope) - rising)
-    return _weighted(activation, x, slope[:rising] - 1, -slope[rising:]), order
-
-
-def _block(x: Any, kernel: Floats, bias: Floats, slope: Floats) -> Any:
-    return _prelu(_conv(x, kernel, bias), slope)
-
-
-def _dense_end(x: Any, block: Arrays, heads: Sequence[Arrays]) -> Any:
-    """Flatten, dense layer, PReLU, heads."""
+def _block(build: Builder, x: Node, block: Arrays) -> Node:
     kernel, bias, slope = block
-    _, height, width, channels = x.shape
-    # the package flattens column by column: put the rows of its matrix in the usual order instead
-    by_row = kernel.reshape(width, height, channels, -1).transpose(1, 0, 2, 3).reshape(kernel.shape)
-    x = _prelu(_dense(layers.Flatten()(x), by_row, bias), slope)
-    return _dense(x, *_merge(heads))
+    return build.prelu(build.conv(x, kernel, bias), slope)
 
 
-def _conv(x: Any, kernel: Floats, bias: Floats) -> Any:
-    return _weighted(layers.Conv2D(kernel.shape[-1], kernel.shape[:2]), x, kernel, bias)
-
-
-def _dense(x: Any, kernel: Floats, bias: Floats) -> Any:
-    return _weighted(layers.Dense(kernel.shape[-1]), x, kernel, bias)
-
-
-def _prelu(x: Any, slope: Floats) -> Any:
-    return _weighted(Prelu(), x, slope.reshape(-1) - 1)
-
-
-def _weighted(layer: Any, x: Any, *values: Floats) -> Any:
-    """Apply a new layer, which creates its variables, and fill them."""
-    out = layer(x)
-    layer.set_weights(list(values))
-    return out
+def _dense_end(build: Builder, x: Node, block: Arrays, heads: Sequence[Arrays], *, side: int) -> Node:
+    """Dense layer over the last side x side pixels, PReLU, heads."""
+    kernel, bias, slope = block
+    # the package flattens column by column, so its matrix has its rows in the order width, height, channels
+    by_row = kernel.reshape(side, side, -1, bias.size).transpose(1, 0, 2, 3)
+    x = build.prelu(build.dense(x, np.ascontiguousarray(by_row), bias), slope)
+    return build.dense(x, *_merge(heads))

@@ -8,9 +8,11 @@ these networks. So the parts are kept beside the score, and the score only ranks
 import math
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from camwatch.engine.alignment import crop
-from camwatch.records import Detection, Picture, Quality
+from camwatch.records import Box, Detection, Picture, Quality
 
 SIDE = 112
 """Faces are compared for sharpness at this size in pixels."""
@@ -18,6 +20,8 @@ FULL_HEIGHT = 100.0
 """Box height in pixels from which more pixels help the network no more."""
 FULL_SHARPNESS = 200.0
 """Variance of the Laplacian from which a face counts as sharp."""
+_SPOTS = 8
+_BRIGHTNESS = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def quality(picture: Picture, detection: Detection) -> Quality:
@@ -31,6 +35,19 @@ def quality(picture: Picture, detection: Detection) -> Quality:
     sharp = sharpness(crop(picture, detection.box))
     turned = turn(detection)
     return Quality(height, sharp, turned, score(height, sharp, turned))
+
+
+def sketch(picture: Picture, box: Box) -> NDArray[np.float32]:
+    """A face in 8 x 8 grey spots, (64,) float32, zero mean and unit length, to notice that another one took its place.
+
+    Args:
+        picture: The full picture, (h, w, 3) uint8, RGB.
+        box: In its pixels; may leave it, but not lie outside.
+    """
+    spots = cv2.resize(crop(picture, box), (_SPOTS, _SPOTS), interpolation=cv2.INTER_AREA)
+    grey = spots.reshape(-1, 3) @ _BRIGHTNESS
+    grey -= grey.mean()
+    return np.asarray(grey / max(float(np.linalg.norm(grey)), 1e-6), np.float32)
 
 
 def sharpness(face: Picture) -> float:

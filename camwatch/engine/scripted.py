@@ -3,7 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from camwatch.records import Frame, Observation
+import numpy as np
+
+from camwatch.records import Choice, Face, Frame, Glimpse, Observation, Worth
+
+_SKETCH = np.full(64, 1 / 8, np.float32)
 
 
 class ScriptedAnalyzer:
@@ -24,15 +28,31 @@ class ScriptedAnalyzer:
         self.network = network
         self.faces_not_embedded = 0
 
-    def analyze(self, frames: Sequence[Frame], *, min_face: Mapping[str, int] | None = None) -> list[Observation]:
+    def analyze(
+        self, frames: Sequence[Frame], *, min_face: Mapping[str, int] | None = None, worth: Worth | None = None
+    ) -> list[Observation]:
         """The scripted faces of each frame, none where the script has nothing for it.
 
-        Times and picture size are the frame's own, so a script can be played into a running pipeline.
+        Times and picture size are the frame's own, so a script can be played into a running pipeline. Where `worth` is
+        given, faces that it does not choose go without embedding; all look the same by their sketch.
         """
-        return [self._observe(frame) for frame in frames]
+        return [self._observe(frame, worth) for frame in frames]
 
-    def _observe(self, frame: Frame) -> Observation:
+    def _observe(self, frame: Frame, worth: Worth | None) -> Observation:
         height, width = frame.picture.shape[:2]
-        blank = Observation(frame.camera, frame.seq, frame.captured_at, frame.monotonic, width, height, ())
         scripted = self._script.get((frame.camera, frame.seq))
-        return blank if scripted is None else replace(blank, faces=scripted.faces)
+        faces = () if scripted is None else scripted.faces
+        if worth is not None:
+            choices = worth(frame, [Glimpse(face.detection, face.quality, _SKETCH) for face in faces])
+            faces = tuple(_chosen(face, choice) for face, choice in zip(faces, choices, strict=True))
+        return Observation(frame.camera, frame.seq, frame.captured_at, frame.monotonic, width, height, faces)
+
+
+def _chosen(face: Face, choice: Choice) -> Face:
+    return replace(
+        face,
+        chip=face.chip if choice.embed or choice.show else None,
+        embedding=face.embedding if choice.embed else None,
+        follow=choice.follow,
+        skipped=not choice.embed,
+    )

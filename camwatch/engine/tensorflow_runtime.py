@@ -1,4 +1,4 @@
-"""TensorFlow: loading it quietly, and its process-wide settings."""
+"""TensorFlow as a runtime: loading it quietly, its process-wide settings, and networks as its functions."""
 
 import contextlib
 import logging
@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from camwatch.engine import chatter
+from camwatch.engine.runtime import Device, Network, Precision, Run, RuntimeName
 from camwatch.errors import InputError
-
-Device = Literal["auto", "cpu", "gpu"]
 
 _log = logging.getLogger(__name__)
 
@@ -136,3 +137,37 @@ def configure_tensorflow(
         _log.warning("TensorFlow is already running, its settings stay as they are: %s", error)
         use_gpu = bool(tf.config.list_logical_devices("GPU"))
     return "gpu" if use_gpu else "cpu"
+
+
+class TensorFlowRuntime:
+    """Networks as Keras models in TensorFlow functions. See `runtime.Runtime`.
+
+    Each network is one function that is traced once, whatever the number and size of its inputs.
+    """
+
+    name: RuntimeName = "tensorflow"
+
+    def __init__(
+        self, *, threads: int | None = None, device: Device = "auto", gpu_memory_mib: int | None = None
+    ) -> None:
+        """Load TensorFlow; see `configure_tensorflow` for the arguments and errors."""
+        self.device = configure_tensorflow(threads=threads, device=device, gpu_memory_mib=gpu_memory_mib)
+
+    def compile(self, network: Network, precision: Precision) -> Run:
+        """See `Runtime.compile`."""
+        tf = load_tensorflow()
+        from camwatch.engine.keras_builder import KerasBuilder
+
+        model = network.describe(KerasBuilder(precision))
+        # autograph has nothing to convert and would cost seconds
+        function = tf.function(
+            lambda pixels: model(pixels, training=False),
+            input_signature=[tf.TensorSpec(model.input.shape, tf.uint8)],
+            autograph=False,
+        ).get_concrete_function()
+
+        def run(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+            answer: NDArray[np.float32] = function(tf.constant(pixels)).numpy()
+            return answer
+
+        return run

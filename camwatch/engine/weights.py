@@ -129,11 +129,34 @@ def check(path: Path, content: bytes, expected: str | None) -> str:
         WeightsError: The SHA-256 is not `expected`.
     """
     found = hashlib.sha256(content).hexdigest()
+    _expect(path, found, expected)
+    return found
+
+
+def _expect(path: Path, found: str, expected: str | None) -> None:
     if expected is not None and found != expected:
         raise WeightsError(
             f"{path}: not the expected weights (wrong version, truncated or altered): "
             f"its SHA-256 begins with {found[:12]}, expected {expected[:12]}"
         )
+
+
+def file_sha256(path: Path, expected: str | None = None) -> str:
+    """The SHA-256 of a weights file, lower-case hexadecimal.
+
+    Args:
+        path: The file.
+        expected: What it must be; None where anything will do.
+
+    Raises:
+        WeightsError: The file cannot be read, or its SHA-256 is not `expected`.
+    """
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
+    _expect(path, found, expected)
     return found
 
 

@@ -12,7 +12,7 @@ from camwatch.engine.alignment import chip, crop
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.engine.photos import enroll_photo, read_photo
 from camwatch.geometry import grow
-from camwatch.records import Box, Detection, Frame, Picture
+from camwatch.records import Box, Choice, Detection, Frame, Glimpse, Picture
 from tests.conftest import Footage
 
 
@@ -107,6 +107,47 @@ def test_only_the_largest_faces_of_a_crowd_are_embedded_and_the_rest_is_counted(
     assert all(face.embedding is not None for face in few.faces)
     assert embedder.batches == [42]
     assert analyzer.faces_not_embedded == 968
+
+
+def test_only_faces_that_are_worth_it_are_embedded_and_all_others_are_measured() -> None:
+    answers = [detection(20, 20, 60), detection(100, 90, 80), detection(200, 20, 90)], [detection(10, 10, 50)]
+    asked: list[tuple[str, list[Detection]]] = []
+
+    def worth(frame: Frame, glimpses: Sequence[Glimpse]) -> list[Choice]:
+        asked.append((frame.camera, [glimpse.detection for glimpse in glimpses]))
+        assert embedder.batches == [], "it is asked before anything is embedded"
+        assert all(glimpse.quality.height >= 50 for glimpse in glimpses)
+        assert all(glimpse.sketch.shape == (64,) for glimpse in glimpses)
+        return [Choice(5, embed=True), Choice(6, embed=False), Choice(7, embed=False, show=True)][: len(glimpses)]
+
+    embedder = Embedder()
+    analyzer = FaceAnalyzer(detector=Detector(*answers), embedder=embedder)
+    three, one = analyzer.analyze([frame("a", 0), frame("b", 1)], worth=worth)
+
+    large, middle, small = answers[0][2], answers[0][1], answers[0][0]
+    assert asked == [("a", [large, middle, small]), ("b", answers[1])]
+    assert [face.detection for face in three.faces] == answers[0]
+    assert [(f.follow, f.skipped, f.embedding is None, f.chip is None) for f in (*three.faces, *one.faces)] == [
+        (7, True, True, False),
+        (6, True, True, True),
+        (5, False, False, False),
+        (5, False, False, False),
+    ]
+    assert embedder.batches == [2]
+
+
+def test_where_nothing_is_worth_it_the_network_rests() -> None:
+    embedder = Embedder()
+    analyzer = FaceAnalyzer(detector=Detector([detection(20, 20, 60)]), embedder=embedder)
+    [seen] = analyzer.analyze([frame("a", 0)], worth=lambda frame, glimpses: [Choice(1, embed=False)] * len(glimpses))
+    assert embedder.batches == [] and seen.faces[0].quality.height == 60
+
+
+def test_what_is_beyond_the_largest_faces_is_not_asked_about_nor_skipped() -> None:
+    crowd = [detection(i % 40 * 7, i % 30 * 7, 20 + i) for i in range(50)]
+    analyzer = FaceAnalyzer(detector=Detector(crowd), embedder=Embedder(), max_faces=32)
+    [seen] = analyzer.analyze([frame("a", 0)], worth=lambda frame, glimpses: [Choice(1, embed=False)] * len(glimpses))
+    assert [face.skipped for face in seen.faces] == [False] * 18 + [True] * 32
 
 
 def test_a_face_kept_alone_does_not_keep_the_batch() -> None:

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from camwatch.engine.quality import quality, score, sharpness, turn
+from camwatch.engine.quality import quality, score, sharpness, sketch, turn
 from camwatch.records import Box, Detection, Landmarks, Picture
 
 NOISE: Picture = np.random.default_rng(1).integers(0, 256, (240, 320, 3)).astype(np.uint8)
@@ -72,3 +72,19 @@ def test_the_score_is_between_0_and_1_and_grows_with_each_part() -> None:
     assert score(80, 60, 0.1) > score(40, 60, 0.1) > score(20, 60, 0.1)
     assert score(80, 60, 0.1) > score(80, 20, 0.1)
     assert score(80, 60, 0.1) > score(80, 60, 0.3)
+
+
+def test_a_sketch_knows_a_face_again_in_other_light_and_tells_another_one_apart() -> None:
+    one, other = (cv2.resize(NOISE[y : y + 12, :16], (320, 240), interpolation=cv2.INTER_CUBIC) for y in (0, 100))
+    known = sketch(one, BOX)
+    assert known.shape == (64,) and known.dtype == np.float32
+    assert float(known @ known) == pytest.approx(1, abs=1e-5) and float(known.sum()) == pytest.approx(0, abs=1e-4)
+    darker, nearly = (one // 2 + 20).astype(np.uint8), Box(102, 62, 183, 161)
+    assert float(known @ sketch(darker, nearly)) > 0.9
+    assert float(known @ sketch(other, BOX)) < 0.6
+
+
+def test_a_sketch_of_an_even_face_and_of_one_at_the_edge_is_a_sketch() -> None:
+    even = np.full((240, 320, 3), 90, np.uint8)
+    assert not sketch(even, BOX).any()
+    assert np.isfinite(sketch(NOISE, Box(-70, -90, 3, 3))).all()

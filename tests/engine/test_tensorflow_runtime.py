@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from camwatch.engine.runtime import configure_tensorflow, load_tensorflow
+from camwatch.engine.tensorflow_runtime import configure_tensorflow, load_tensorflow
 from camwatch.errors import InputError
 
 pytestmark = pytest.mark.weights
@@ -24,7 +24,7 @@ def fresh(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_threads_are_set_before_tensorflow_computes() -> None:
     done = fresh(
         "import cv2\n"
-        "from camwatch.engine.runtime import configure_tensorflow, load_tensorflow\n"
+        "from camwatch.engine.tensorflow_runtime import configure_tensorflow, load_tensorflow\n"
         "print(configure_tensorflow(threads=1, device='cpu'))\n"
         "tf = load_tensorflow()\n"
         "float(tf.constant(1.0) + 1.0)\n"
@@ -65,7 +65,7 @@ def test_loading_writes_nothing_and_keeps_what_others_write():
     script = "\n".join(
         [
             "import os, sys",
-            "from camwatch.engine import runtime",
+            "from camwatch.engine import tensorflow_runtime as runtime",
             "runtime.load_tensorflow()",
             "with runtime._quiet_stderr():",
             "    os.write(2, b'I0000 00:00:1.2 1 a.cc:1] chatter\\nE0000 00:00:1.2 1 a.cc:1] an error\\nplain\\n')",
@@ -77,7 +77,7 @@ def test_loading_writes_nothing_and_keeps_what_others_write():
 
 DYING = """
 import faulthandler, os
-from camwatch.engine import runtime
+from camwatch.engine import tensorflow_runtime as runtime
 faulthandler.enable()
 def deep():
     with runtime._quiet_stderr():
@@ -96,14 +96,14 @@ def test_a_crash_while_stderr_is_filtered_loses_no_words() -> None:
 
 
 def test_what_is_written_just_before_a_silent_end_arrives() -> None:
-    script = "import os\nfrom camwatch.engine import runtime\nwith runtime._quiet_stderr():\n    os.write(2, b'x\\n')\n"
+    script = "import os\nfrom camwatch.engine import tensorflow_runtime as runtime\nwith runtime._quiet_stderr():\n    os.write(2, b'x\\n')\n"
     assert fresh(script + "    os._exit(3)").stderr == "x\n"
     assert fresh(script + "    os.kill(os.getpid(), 9)").stderr == "x\n"
 
 
 def test_without_a_process_to_spare_nothing_is_lost_but_quiet() -> None:
     done = fresh(
-        "import os, sys\nfrom camwatch.engine import runtime\nsys.executable = '/nonexistent'\n"
+        "import os, sys\nfrom camwatch.engine import tensorflow_runtime as runtime\nsys.executable = '/nonexistent'\n"
         "with runtime._quiet_stderr():\n    os.write(2, b'I0000 chatter\\n')"
     )
     assert (done.returncode, done.stderr) == (0, "I0000 chatter\n")
@@ -112,7 +112,7 @@ def test_without_a_process_to_spare_nothing_is_lost_but_quiet() -> None:
 CPU = "processor\t: 0\nmodel name\t: Celeron with no avx\n{features}\nbugs\t\t: avx\n"
 LOAD = """
 import pathlib
-from camwatch.engine import runtime
+from camwatch.engine import tensorflow_runtime as runtime
 from camwatch.errors import InputError
 runtime._CPUINFO = pathlib.Path({cpuinfo!r})
 try:

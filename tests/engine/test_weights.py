@@ -104,7 +104,7 @@ def test_the_network_name_tells_weights_files_apart() -> None:
 
 def test_nothing_heavy_is_loaded_to_find_and_check_weights() -> None:
     program = (
-        "import sys, camwatch.engine.mtcnn, camwatch.engine.runtime, camwatch.engine.weights as w\n"
+        "import sys, camwatch.engine.mtcnn, camwatch.engine.tensorflow_runtime, camwatch.engine.weights as w\n"
         "w.mtcnn_weights(); w.facenet_graph_path()\n"
         "assert not {'tensorflow', 'keras', 'mtcnn', 'face_lib'} & set(sys.modules)"
     )

@@ -1,0 +1,131 @@
+"""OpenVINO as a runtime, for CPUs: converted networks are kept in a folder, so that a start does not convert again.
+
+A kept network is two files in OpenVINO's own format and a note with their hashes. Its name says which weights, which
+description and which OpenVINO it is of; one that does not match its note is made anew.
+"""
+
+import contextlib
+import hashlib
+import inspect
+import json
+import logging
+import os
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from camwatch.engine import frozen_graph, graph_messages, inception_resnet, networks, openvino_builder, weights
+from camwatch.engine.openvino_builder import OpenVinoBuilder
+from camwatch.engine.runtime import Network, Precision, Run, RuntimeName
+
+_log = logging.getLogger(__name__)
+
+_HINT = {"float32": "f32", "bfloat16": "bf16"}
+_NOTE = "note.json"
+_PARTS = ("network.xml", "network.bin")
+_SOURCES = (networks, openvino_builder, inception_resnet, frozen_graph, graph_messages, weights)
+_MOST_STREAMS = 4
+
+
+class OpenVinoRuntime:
+    """See `runtime.Runtime`. Several threads may run a network at once; while there are cores, none waits for another.
+
+    Args:
+        threads: CPU threads of one call, and of OpenCV; None for as many as there are cores.
+        cache: The folder of converted networks; None keeps none.
+    """
+
+    name: RuntimeName = "openvino"
+    device: Literal["cpu", "gpu"] = "cpu"
+
+    def __init__(self, *, threads: int | None = None, cache: Path | None = None) -> None:
+        """Load OpenVINO's CPU part."""
+        cores = len(os.sched_getaffinity(0))
+        if threads is not None:
+            cv2.setNumThreads(threads)
+        self._core = ov.Core()
+        self._threads = threads or cores
+        self._streams = max(1, min(cores // self._threads, _MOST_STREAMS))
+        self._cache = cache
+
+    def compile(self, network: Network, precision: Precision) -> Run:
+        """See `Runtime.compile`."""
+        settings = {
+            "INFERENCE_PRECISION_HINT": _HINT[precision],
+            "INFERENCE_NUM_THREADS": self._threads * self._streams,
+            "NUM_STREAMS": self._streams,  # in one stream, calls of several threads wait for each other
+            "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": False,  # the cores are shared with the readers
+        }
+        compiled = self._core.compile_model(self._model(network), "CPU", settings)
+        own = threading.local()  # a request holds one answer: shared, threads would read each other's
+
+        def run(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+            if not hasattr(own, "request"):
+                own.request = compiled.create_infer_request()
+            own.request.infer([np.ascontiguousarray(pixels)], share_inputs=True)
+            # a copy: the next call writes to the same memory
+            return np.array(own.request.get_output_tensor(0).data, np.float32)
+
+        return run
+
+    def _model(self, network: Network) -> Any:
+        if self._cache is None:
+            return network.describe(OpenVinoBuilder())
+        folder = self._cache / f"{network.name}-{_form(network)}"
+        if _is_whole(folder):
+            # RuntimeError: taken away in between, by a process that found it damaged before
+            with contextlib.suppress(RuntimeError):
+                return self._core.read_model(str(folder / _PARTS[0]))
+        model = network.describe(OpenVinoBuilder())
+        try:
+            _keep(model, folder)
+        except OSError as error:
+            _log.warning("%s: the converted network cannot be kept there: %s", self._cache, error.strerror or error)
+        return model
+
+
+def _form(network: Network) -> str:
+    """A hash of all that a converted network follows from."""
+    sources = [inspect.getsource(module).encode() for module in _SOURCES]
+    return hashlib.sha256(b"\0".join([*sources, ov.__version__.encode(), network.identity.encode()])).hexdigest()[:20]
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        note = json.loads((folder / _NOTE).read_text("utf-8"))
+        return bool(note == {part: _hash(folder / part) for part in _PARTS})
+    except (OSError, ValueError):
+        return False
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _keep(model: Any, folder: Path) -> None:
+    """Write a network beside its place, then put it there in one step; what another process put there stays."""
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as name:
+        new = Path(name, "network")
+        new.mkdir(mode=0o700)
+        try:
+            ov.save_model(model, str(new / _PARTS[0]), compress_to_fp16=False)
+        except RuntimeError as error:  # what OpenVINO raises where the disk is full, say
+            raise OSError(str(error).splitlines()[0]) from error
+        note = json.dumps({part: _hash(new / part) for part in _PARTS})
+        (new / _NOTE).write_text(note, "utf-8")
+        if folder.exists() and not _is_whole(folder):
+            folder.rename(Path(name, "old"))  # goes with the temporary folder
+        try:
+            new.rename(folder)
+        except OSError:
+            if not _is_whole(folder):
+                raise
