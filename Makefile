@@ -1,6 +1,7 @@
 # make install   .venv with camwatch, its tools and the demo's footage (about two minutes, 2.6 GB, the first time)
 # make check     linters, types, import contracts
 # make test      all tests; ARGS="-k ring" passes options to pytest
+# make bench     measures everything, about an hour; fills docs/performance.md
 # make demo      the whole daemon on recorded cameras, no configuration needed
 # make clean     back to a clean clone
 #
@@ -19,7 +20,7 @@ export PIP_ROOT_USER_ACTION := ignore
 PIP := $(BIN)/python -m pip --no-input
 
 .DEFAULT_GOAL := install
-.PHONY: install check lint types contracts test demo clean
+.PHONY: install check lint types contracts test bench demo clean
 
 install: $(STAMP)
 	@$(BIN)/python setup/system.py libraries
@@ -48,6 +49,14 @@ contracts: install
 test: install
 	@$(BIN)/python setup/system.py servers
 	$(BIN)/python -m pytest $(ARGS)
+
+# Plots need matplotlib; nobody else does, so it comes only here.
+bench: install
+	$(PIP) install --quiet -c constraints.txt -e '.[bench]' --no-build-isolation
+	@mkdir -p benchmarks/results
+	$(BIN)/python -m camwatch bench --json $(ARGS) > benchmarks/results/bench.json
+	$(BIN)/python -m benchmarks.report benchmarks/results/bench.json
+	$(BIN)/python -m benchmarks.growth benchmarks/results/bench.json
 
 demo: install
 	@$(BIN)/python -m camwatch demo

@@ -80,6 +80,8 @@ def run(
     """Run the daemon until SIGTERM or Ctrl-C."""
     # Until the daemon takes over: a service that is stopped while it starts has done nothing wrong.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    # Before NumPy is loaded, and inherited by every child: its BLAS would start a thread for each core in each of them.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from camwatch.config.model import load
 
     loaded = load(config)
@@ -246,6 +248,57 @@ def forget(
     if state is None and faces == DEFAULT_FACES and DEFAULT_STATE.is_dir():
         state = DEFAULT_STATE
     return command(name, faces, state)
+
+
+@app.command()
+def bench(
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Of agreement, detect, embed, pipeline, growth, floor, memory, handover, start. [default: all]",
+        ),
+    ] = None,
+    threads: Annotated[
+        str, typer.Option(metavar="N,N", help="CPU threads; all is measured for each number given.")
+    ] = "1,2",
+    rounds: Annotated[int, typer.Option(metavar="N", min=1, help="Rounds of each comparison at most.")] = 5,
+    seconds: Annotated[
+        float, typer.Option(metavar="S", min=0, help="For each comparison; three rounds are run anyway.")
+    ] = 20.0,
+    video: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Own videos and pictures; may be repeated."),
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH,WxH", help="Picture sizes. [default: 640x360,1280x720,1920x1080]")
+    ] = None,
+    min_face: Annotated[
+        str | None, typer.Option(metavar="N,N", help="Smallest faces, pixels. [default: 20,40,60,80]")
+    ] = None,
+    runtime: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="What runs the networks, with commas. [default: its own choice]")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="In which precision, with commas. [default: its own choice]")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object in place of the tables.")] = False,
+) -> int:
+    """Measure each stage on this machine, beside the plain packages."""
+    from camwatch.tools.bench.command import bench as command
+
+    return command(
+        only=only,
+        threads=threads,
+        rounds=rounds,
+        seconds=seconds,
+        videos=video or [],
+        sizes=size,
+        min_faces=min_face,
+        runtimes=runtime,
+        precisions=precision,
+        json_output=json,
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,6 +1,8 @@
 """The data path on one page: frames are observed, observations are decided.
 
     frames --observe()--> observations --Decider.decide()--> events
+              ^                                  |
+              +--- Attention <--- settled -------+
 
 The daemon runs the two halves in two processes, the tools run both in one; the path is the same.
 """
@@ -9,22 +11,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from camwatch.identification.attention import Attention
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.visit import Followed, Presence
 from camwatch.identification.visits import VisitTracker
-from camwatch.records import CameraState, Event, Frame, Observation
+from camwatch.records import CameraState, Event, Frame, Observation, Settled, Worth
 
 
 class Analyzer(Protocol):
     """What finds and embeds faces: the engine's `FaceAnalyzer`, or `ScriptedAnalyzer` in its place."""
 
-    def analyze(self, frames: Sequence[Frame], *, min_face: Mapping[str, int] | None = None) -> list[Observation]:
-        """One observation for each frame, in the same order; `min_face` is by camera."""
+    def analyze(
+        self, frames: Sequence[Frame], *, min_face: Mapping[str, int] | None = None, worth: Worth | None = None
+    ) -> list[Observation]:
+        """One observation for each frame, in the same order; `min_face` is by camera, `worth` chooses the faces."""
 
 
 def observe(
-    analyzer: Analyzer, frames: Sequence[Frame], *, min_face: Mapping[str, int] | None = None
+    analyzer: Analyzer,
+    frames: Sequence[Frame],
+    *,
+    min_face: Mapping[str, int] | None = None,
+    attention: Attention | None = None,
 ) -> list[Observation]:
     """Find and embed the faces of frames, of any cameras, in one batch.
 
@@ -32,11 +41,14 @@ def observe(
         analyzer: Does the work.
         frames: In the order of capture, as far as they are of one camera.
         min_face: Smallest face in pixels, for cameras that have one of their own.
+        attention: Chooses the faces that are worth an embedding; all are where None. It is to be told what the decider
+            makes of them: `attention.settle(camera, decider.settled(camera))`.
 
     Returns:
         One observation for each frame, in the same order.
     """
-    return analyzer.analyze(frames, min_face=min_face) if frames else []
+    worth = None if attention is None else attention.choose
+    return analyzer.analyze(frames, min_face=min_face, worth=worth) if frames else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +110,10 @@ class Decider:
         """Decide by another gallery from the next face on, for all cameras; visits go on."""
         for tracker in self._cameras.values():
             tracker.replace_recognizer(recognizer)
+
+    def settled(self, camera: str) -> Settled:
+        """Whose faces need not be embedded for now: see `VisitTracker.settled`."""
+        return self._cameras[camera].settled()
 
     def presence(self, camera: str) -> Presence:
         """Who is before one camera."""

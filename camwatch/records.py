@@ -5,6 +5,7 @@ top left corner; pictures are uint8 RGB of shape (height, width, 3); times are U
 (`captured_at`) and seconds of `time.monotonic()` (`monotonic`), both taken when the frame was captured.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -88,14 +89,58 @@ class Quality:
 class Face:
     """A detected face with what was computed from it.
 
-    `chip` is the 160 x 160 RGB crop that the embedding was computed from; `embedding` is None where the face was
-    not worth embedding.
+    Attributes:
+        chip: The 160 x 160 RGB crop that the embedding is computed from; may be there without one.
+        embedding: None where there is none.
+        follow: Number of the face's follower, see `identification.attention`; None where nobody follows.
+        skipped: There is no embedding because none was needed, not because none could be had.
     """
 
     detection: Detection
     quality: Quality
     chip: Picture | None
     embedding: Embedding | None
+    follow: int | None = None
+    skipped: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Glimpse:
+    """A face before it is embedded.
+
+    `sketch` is a coarse picture of it, (64,) float32, zero mean, unit length: the product of two is their correlation.
+    """
+
+    detection: Detection
+    quality: Quality
+    sketch: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is to be done with a face.
+
+    Attributes:
+        follow: Number of its follower, None where nobody follows it.
+        embed: It is worth an embedding.
+        show: Where it is not: it is worth a chip all the same, to be shown.
+    """
+
+    follow: int | None
+    embed: bool
+    show: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The followers of one camera of whom enough is known: those with a name, and those called unknown."""
+
+    named: frozenset[int] = frozenset()
+    unknown: frozenset[int] = frozenset()
+
+
+Worth = Callable[[Frame, Sequence[Glimpse]], Sequence[Choice]]
+"""Asked once for each frame, in order and before any face is embedded: what to do with each of its faces."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

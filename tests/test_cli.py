@@ -35,6 +35,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         vars(module)[name] = stand_in
         monkeypatch.setitem(sys.modules, f"camwatch.tools.{name}", module)
     vars(sys.modules["camwatch.tools.enroll"])["forget"] = stand_in
+    bench = ModuleType("command")
+    vars(bench)["bench"] = stand_in
+    monkeypatch.setitem(sys.modules, "camwatch.tools.bench.command", bench)
     return stand_in
 
 
@@ -46,6 +49,19 @@ WATCH = {
     "min_face": 40,
     "threshold": None,
     "false_alarm_rate": 0.01,
+}
+
+BENCH = {
+    "only": None,
+    "threads": "1,2",
+    "rounds": 5,
+    "seconds": 20.0,
+    "videos": [],
+    "sizes": None,
+    "min_faces": None,
+    "runtimes": None,
+    "precisions": None,
+    "json_output": False,
 }
 
 
@@ -84,6 +100,24 @@ WATCH = {
         ("enroll Zoë a.jpg b.jpg --faces f", ("Zoë", [Path("a.jpg"), Path("b.jpg")], Path("f")), {}),
         ("forget Zoë --faces f --state s", ("Zoë", Path("f"), Path("s")), {}),
         ("forget Zoë --faces f", ("Zoë", Path("f"), None), {}),
+        ("bench", (), BENCH),
+        (
+            "bench --only detect,embed --threads 1 --rounds 3 --seconds 5 --video tests/conftest.py --size 640x360 "
+            "--min-face 20,40 --runtime tensorflow,openvino --precision bf16 --json",
+            (),
+            {
+                "only": "detect,embed",
+                "threads": "1",
+                "rounds": 3,
+                "seconds": 5.0,
+                "videos": [Path("tests/conftest.py")],
+                "sizes": "640x360",
+                "min_faces": "20,40",
+                "runtimes": "tensorflow,openvino",
+                "precisions": "bf16",
+                "json_output": True,
+            },
+        ),
     ],
 )
 def test_words_become_calls(calls: Calls, words: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -163,6 +197,8 @@ def test_a_bug_keeps_its_traceback(calls: Calls, bug: Exception) -> None:
         ("watch a --faces . --min-face few", "Invalid value for '--min-face'"),
         ("align nowhere out", "Invalid value for 'RAW'"),
         ("enroll Zoë --faces f", "Missing argument 'PHOTO...'"),
+        ("bench --rounds 0", "Invalid value for '--rounds'"),
+        ("bench --video nowhere.mp4", "Invalid value for '--video'"),
     ],
 )
 def test_wrong_words_are_one_line(calls: Calls, capsys: pytest.CaptureFixture[str], words: str, complaint: str) -> None:
@@ -182,7 +218,8 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"camwatch {__version__}\n"
     assert main([]) == 0
     assert capsys.readouterr().out.startswith("Usage: camwatch [OPTIONS] COMMAND")
-    for command in ("run", "check", "schema", "watch", "align", "train", "classify", "enroll", "forget", "demo"):
+    commands = ("run", "check", "schema", "watch", "align", "train", "classify", "enroll", "forget", "demo", "bench")
+    for command in commands:
         assert main([command, "--help"]) == 0
         assert f"Usage: camwatch {command}" in capsys.readouterr().out
 

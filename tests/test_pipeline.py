@@ -5,7 +5,7 @@ import pytest
 
 from camwatch.engine.scripted import ScriptedAnalyzer
 from camwatch.pipeline import CameraRules, Decider, observe
-from camwatch.records import EventType, Frame, Observation
+from camwatch.records import EventType, Frame, Observation, Worth
 from tests.identification.scene import START, frame, person, recognizer, stay, told
 
 ALICE, STRANGER = person(1), person(2)
@@ -46,7 +46,9 @@ def test_no_frames_ask_nothing_of_the_analyzer_and_sizes_are_passed_on() -> None
     asked = []
 
     class Spy:
-        def analyze(self, frames: Sequence[Frame], *, min_face: Mapping[str, int] | None = None) -> list[Observation]:
+        def analyze(
+            self, frames: Sequence[Frame], *, min_face: Mapping[str, int] | None = None, worth: Worth | None = None
+        ) -> list[Observation]:
             asked.append(min_face)
             return [frame(0.0) for _ in frames]
 

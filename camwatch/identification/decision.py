@@ -80,8 +80,7 @@ class Rule:
 
     def _is_like(self, evidence: Evidence, found: Identification, final: bool) -> bool:
         """Whether there is evidence enough that it is like the best person."""
-        poor = evidence.rough.count
-        needed = min(max(self.name_faces, self.usable_share * (evidence.used + poor)), self.enough_faces)
+        needed = min(max(self.name_faces, self.usable_share * (evidence.used + evidence.poor)), self.enough_faces)
         if found.best is None or evidence.used < needed or evidence.span < self.name_span:
             return False
         missing = (self.settled_faces - evidence.used) / max(self.settled_faces - self.name_faces, 1)

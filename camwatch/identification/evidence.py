@@ -12,7 +12,7 @@ import numpy as np
 
 from camwatch.geometry import fractions
 from camwatch.identification.gallery import unit
-from camwatch.records import Embedding, Face, Observation, Picture
+from camwatch.records import Detection, Embedding, Face, Observation, Picture, Quality
 
 SMALLEST = 30.0
 """Pixels of box height below which embeddings are noise: nobody is ever named from there down."""
@@ -61,19 +61,24 @@ class Gates:
     strong_sharpness: float = 10.0
 
     def fault(self, face: Face) -> Fault | None:
-        """What is wrong with a face, None where it may be pooled."""
-        quality = face.quality
+        """What is wrong with a face, None where it may be pooled, or might be had it not been skipped."""
+        poor = self.poor(face.detection, face.quality)
+        if poor is None and face.embedding is None and not face.skipped:
+            return Fault.BLURRED
+        return poor
+
+    def poor(self, detection: Detection, quality: Quality) -> Fault | None:
+        """What is wrong with a face as far as that can be told without its embedding."""
         if quality.height < max(self.min_height, SMALLEST):
             return Fault.TOO_SMALL
         if quality.turn >= self.max_turn:
             return Fault.TURNED_AWAY
-        if quality.sharpness < self.min_sharpness or face.detection.confidence < self.min_confidence:
+        if quality.sharpness < self.min_sharpness or detection.confidence < self.min_confidence:
             return Fault.BLURRED
-        return Fault.BLURRED if face.embedding is None else None
+        return None
 
-    def weakness(self, face: Face) -> Fault | None:
+    def weak(self, quality: Quality) -> Fault | None:
         """Why a face without fault may still not speak for `unknown`, None where it may."""
-        quality = face.quality
         if quality.height < max(self.strong_height, self.min_height):
             return Fault.TOO_SMALL
         if quality.turn >= self.strong_turn:
@@ -126,9 +131,14 @@ class Evidence:
         seen: All faces.
         first_used, last_used: UTC seconds of the first and last usable face, None while there is none.
         last_sure: UTC seconds of the last face that is certainly this person's: a usable one, or one that looks like
-            the pool. None while there is no usable face.
+            the pool, or a skipped one that `vouched` speaks for. None while there is no usable face.
+        vouched: Number of the follower whose last embedded face was certainly this person's: the skipped ones after it
+            are too, since a follower goes on only where that is certain.
+        skipped: How many faces had no embedding because none was needed.
+        poor: How many faces were turned away or blurred, but large enough.
         faults: How many of the other faces failed by which gate.
-        weak: How many of the usable faces may not speak for `unknown`, and why.
+        strong: Usable faces that may speak for `unknown`.
+        weak: How many of the usable faces, or of those that would have been, may not, and why.
         quality, chip: Score and crop of the best face; one with a crop before one without, a usable one before any
             other.
     """
@@ -139,6 +149,10 @@ class Evidence:
     pool: Pool = field(default_factory=Pool)
     rough: Pool = field(default_factory=Pool)
     seen: int = 0
+    skipped: int = 0
+    poor: int = 0
+    strong: int = 0
+    vouched: int | None = None
     first_used: float | None = None
     last_used: float | None = None
     last_sure: float | None = None
@@ -152,11 +166,6 @@ class Evidence:
     def used(self) -> int:
         """Usable faces."""
         return self.pool.count
-
-    @property
-    def strong(self) -> int:
-        """Usable faces that may speak for `unknown`."""
-        return self.used - self.weak.total()
 
     @property
     def span(self) -> float:
@@ -186,24 +195,43 @@ class Evidence:
         self.last_seen = max(self.last_seen, now)
         self.box = fractions(face.detection.box, observation.width, observation.height)
         self.seen += 1
+        self.skipped += face.skipped
         fault = gates.fault(face)
         if fault is not None:
             self.faults[fault] += 1
-            if self._resembles(face, fault):
-                self.last_sure = now
-            if fault is not Fault.TOO_SMALL and face.embedding is not None:
-                self.rough.add(face.embedding)
-        elif face.embedding is not None:
-            self.pool.add(face.embedding)
-            weakness = gates.weakness(face)
+            self.poor += fault is not Fault.TOO_SMALL and (face.skipped or face.embedding is not None)
+        else:
+            weakness = gates.weak(face.quality)
             if weakness is not None:
                 self.weak[weakness] += 1
-            self.first_used = now if self.first_used is None else self.first_used
-            self.last_used = self.last_sure = now
+        if face.skipped:
+            sure = self.vouches(face)
+        elif fault is not None:
+            sure = self._resembles(face, fault)
+            if fault is not Fault.TOO_SMALL and face.embedding is not None:
+                self.rough.add(face.embedding)
+        else:
+            sure = True
+            self._pool(face, now, gates)
+        if sure:
+            self.last_sure = now
+        self.vouched = face.follow if sure else None
         rank = (face.chip is not None, fault is None, face.quality.score)
         if rank > self._rank:
             self._rank, self.quality, self.chip = rank, face.quality.score, face.chip
         return fault
+
+    def vouches(self, face: Face) -> bool:
+        """Whether a skipped face is certainly this person's: its follower was, when it was last embedded."""
+        return face.skipped and face.follow is not None and face.follow == self.vouched
+
+    def _pool(self, face: Face, now: float, gates: Gates) -> None:
+        if face.embedding is None:
+            return
+        self.pool.add(face.embedding)
+        self.strong += gates.weak(face.quality) is None
+        self.first_used = now if self.first_used is None else self.first_used
+        self.last_used = now
 
     def _resembles(self, face: Face, fault: Fault) -> bool:
         """Whether a face that cannot be pooled looks like those that are."""
@@ -214,12 +242,17 @@ class Evidence:
 
     def merge(self, other: "Evidence") -> None:
         """Take over all that another one knows."""
+        if other.last_there >= self.last_there:
+            self.vouched = other.vouched
         if other.last_seen >= self.last_seen:
             self.last_seen, self.box = other.last_seen, other.box
         self.first_seen = min(self.first_seen, other.first_seen)
         self.pool.merge(other.pool)
         self.rough.merge(other.rough)
         self.seen += other.seen
+        self.skipped += other.skipped
+        self.poor += other.poor
+        self.strong += other.strong
         self.faults.update(other.faults)
         self.weak.update(other.weak)
         used = [time for time in (self.first_used, other.first_used) if time is not None]

@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from camwatch.geometry import center_distance, iou
 from camwatch.identification.evidence import SAME_PERSON, SAME_ROUGHLY, Evidence, Fault, Gates
-from camwatch.records import Box, Embedding, Face, Observation
+from camwatch.records import Box, Detection, Embedding, Face, Observation
 
 SAME_FACE = 0.35
 """Below this cosine to the track's mean a face is another person, wherever it is: a scene cut carries no name over."""
@@ -41,21 +41,27 @@ class Track:
     Attributes:
         number: 1, 2, 3 in the order in which the tracker found them.
         box: Where it was last, in pixels.
+        follow: Number of its last face's follower, None where it has none or goes on with a later track.
         evidence: What all its faces say together.
     """
 
     number: int
     box: Box
     evidence: Evidence
+    follow: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sighting:
-    """A face of the latest frame with the track it belongs to; `usable` where it went into the track's pool."""
+    """A face of the latest frame with the track it belongs to.
+
+    `usable` where it went into the track's pool; `certain` there, and where it was skipped but would have been.
+    """
 
     track: Track
     face: Face
     usable: bool
+    certain: bool
 
 
 class Tracker:
@@ -106,19 +112,26 @@ class Tracker:
         for face, known in zip(faces, tracks, strict=True):
             track = self._begin(face, now) if known is None else known
             track.box = face.detection.box
-            fault = track.evidence.add(face, observation, now, self._gates)
-            sightings.append(Sighting(track, face, fault is None))
+            self._hand_over(face.follow, track)
+            certain = track.evidence.add(face, observation, now, self._gates) is None
+            usable = certain and not face.skipped
+            sightings.append(Sighting(track, face, usable, usable or (certain and track.evidence.vouches(face))))
         if len(self._tracks) > 2 * self._most:
             self._tracks = sorted(self._tracks, key=lambda one: one.evidence.last_seen)[-2 * self._most :]
         return sightings
 
     def _chosen(self, faces: Sequence[Face]) -> list[Face]:
         """The largest faces without a second box on the same face, the surer box staying."""
-        kept: list[Face] = []
-        for face in sorted(faces, key=lambda one: -one.detection.confidence):
-            if all(iou(face.detection.box, other.detection.box) < _DOUBLE for other in kept):
-                kept.append(replace(face, embedding=None) if _is_broken(face.embedding) else face)
+        kept = [faces[index] for index in single([face.detection for face in faces])]
+        kept = [replace(face, embedding=None) if _is_broken(face.embedding) else face for face in kept]
         return sorted(kept, key=lambda one: -one.detection.box.height)[: self._most]
+
+    def _hand_over(self, follow: int | None, track: Track) -> None:
+        """A follower's skipped faces go on with the track that had its last face."""
+        for other in self._tracks:
+            if other.follow == follow:
+                other.follow = None
+        track.follow = follow
 
     def _begin(self, face: Face, now: float) -> Track:
         self._count += 1
@@ -143,6 +156,15 @@ class Tracker:
         return result
 
 
+def single(detections: Sequence[Detection]) -> list[int]:
+    """Numbers of the detections without second boxes on the same face, the surer boxes staying; the surest first."""
+    kept: list[int] = []
+    for number in sorted(range(len(detections)), key=lambda one: -detections[one].confidence):
+        if all(iou(detections[number].box, detections[other].box) < _DOUBLE for other in kept):
+            kept.append(number)
+    return kept
+
+
 def same_size(box: Box, other: Box) -> bool:
     """Whether two boxes may be one face, by their heights."""
     return 1 / GROWTH < max(box.height, 1.0) / max(other.height, 1.0) < GROWTH
@@ -163,6 +185,8 @@ def _is_broken(embedding: Embedding | None) -> bool:
 
 def _cost(face: Face, fault: Fault | None, track: Track, looks: Embedding | None, now: float) -> float:
     """How unlikely a face continues a track: about 0 to 2, `_FORBIDDEN` where it cannot."""
+    if face.skipped:
+        return 0.0 if face.follow is not None and face.follow == track.follow else _FORBIDDEN
     elapsed = now - track.evidence.last_seen
     distance = center_distance(face.detection.box, track.box)
     share = min(distance / min(_REACH + _SPEED * elapsed, _FARTHEST), 1.0)

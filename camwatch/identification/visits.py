@@ -13,7 +13,7 @@ from camwatch.identification.evidence import SAME_PERSON, Evidence, Gates
 from camwatch.identification.recognizer import Recognizer, threshold_for
 from camwatch.identification.tracker import Sighting, Track, Tracker, same_face
 from camwatch.identification.visit import Followed, Presence, Visit, alike, may_continue, visit_id
-from camwatch.records import Embedding, Event, EventType, Observation
+from camwatch.records import Embedding, Event, EventType, Observation, Settled
 
 _log = logging.getLogger(__name__)
 
@@ -96,6 +96,25 @@ class VisitTracker:
             last_seen=None if last is None else self._seen[last],
             seen=dict(self._seen),
         )
+
+    def settled(self) -> Settled:
+        """The followers whose faces need not be embedded until it is time to look again.
+
+        Their last embedded face was certainly of a visit that is named, or unknown and not nearly like anybody, with so
+        many usable faces that one more hardly counts.
+        """
+        named, unknown = set(), set()
+        for track in self._tracker.tracks:
+            visit = self._visit_of.get(track.number)
+            if visit is None or track.follow is None or track.follow != visit.evidence.vouched:
+                continue
+            if visit.evidence.used < self._rule.settled_faces:
+                continue
+            if visit.person is not None and _score(visit) >= self._threshold:
+                named.add(track.follow)
+            elif visit.person is None and visit.unknown and _score(visit) < self._threshold - self._rule.unknown_margin:
+                unknown.add(track.follow)
+        return Settled(frozenset(named), frozenset(unknown))
 
     def faces(self) -> list[Followed]:
         """The faces of the latest frame, the largest first; second boxes on one face are left out."""
@@ -199,7 +218,7 @@ class VisitTracker:
         near = [visit for score, visit in free if score is None and may_continue(track, visit)]
         if near:
             return min(near, key=lambda visit: center_distance(track.box, visit.box))
-        return self._begin(track) if track.evidence.seen >= _CONFIRMED else None
+        return self._begin(track) if track.evidence.seen - track.evidence.skipped >= _CONFIRMED else None
 
     def _begin(self, track: Track) -> Visit:
         self._ordinal += 1
@@ -220,11 +239,11 @@ class VisitTracker:
 
     def _note_company(self, sightings: list[Sighting]) -> None:
         """Remember who was seen together, by usable faces: these are different people."""
-        usable = [sighting.track.number for sighting in sightings if sighting.usable]
-        visits = {self._visit_of[number] for number in usable if number in self._visit_of}
+        certain = [sighting.track.number for sighting in sightings if sighting.certain]
+        visits = {self._visit_of[number] for number in certain if number in self._visit_of}
         for visit in visits:
             visit.beside |= visits - {visit}
-        for number in usable:
+        for number in certain:
             if number not in self._visit_of:
                 self._beside.setdefault(number, set()).update(visits)
 

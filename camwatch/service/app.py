@@ -114,7 +114,12 @@ def build(config: Config, log_format: logs.LogFormat, stack: ExitStack) -> Daemo
         supervisor=supervisor,
         cameras=cameras,
         inference=inference_child(
-            cameras, bell_fd=bell_fd, log_format=log_format, min_face=min_face, **config.engine.model_dump()
+            cameras,
+            bell_fd=bell_fd,
+            log_format=log_format,
+            min_face=min_face,
+            cache=config.events.state / "engine",
+            **config.engine.model_dump(),
         ),
         switches=Switches(config.events.state / "switches.json", config.cameras),
         gallery=GalleryLoader(

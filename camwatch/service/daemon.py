@@ -4,18 +4,19 @@ import logging
 import os
 import select
 import time
+from collections.abc import Container
 from dataclasses import dataclass
 
 from camwatch.errors import InputError, StateError
 from camwatch.pipeline import Decider
 from camwatch.publishing.publisher import MqttPublisher
 from camwatch.publishing.topics import Topics
-from camwatch.records import Event
+from camwatch.records import Event, Settled
 from camwatch.service import systemd
 from camwatch.service.cameras import Cameras, reader_name
 from camwatch.service.gallery_loader import GalleryLoader
 from camwatch.service.health import Health, Verdict
-from camwatch.service.messages import Message, observation_from
+from camwatch.service.messages import Message, observation_from, settled_message
 from camwatch.service.reporting import Reporting
 from camwatch.service.supervisor import Child, Supervisor
 from camwatch.service.switches import Switches
@@ -78,6 +79,7 @@ class Daemon:
         self._health = Health()
         self._clock_offset: dict[str, float] = {}
         self._blind: dict[str, float] = {}
+        self._settled: dict[str, Settled] = {}  # as inference was told
 
     def stop_soon(self) -> None:
         """Ask for the end; safe from a signal handler and from other threads."""
@@ -97,9 +99,9 @@ class Daemon:
         next_second = next_watchdog = 0.0
         try:
             while not self._stopping and self._fatal is None:
-                self._wait(TURN)
+                ready = self._wait(TURN)
                 now = time.monotonic()
-                self._read_children(now)
+                self._read_children(now, ready)
                 if now >= next_second:
                     next_second = now + 1.0
                     self._every_second(now)
@@ -115,17 +117,22 @@ class Daemon:
 
     # -- the loop
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float) -> set[int]:
+        """Wait for something to do; the descriptors that have something to read."""
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
         for _, inbox in self._supervisor.inboxes():
             poll.register(inbox.fileno(), select.POLLIN | select.POLLHUP)
-        for fd, _ in poll.poll(seconds * 1000):
-            if fd == self._wake:
-                os.eventfd_read(fd)
+        ready = {fd for fd, _ in poll.poll(seconds * 1000)}
+        if self._wake in ready:
+            os.eventfd_read(self._wake)
+        return ready
 
-    def _read_children(self, now: float) -> None:
-        for child, _ in self._supervisor.inboxes():
+    def _read_children(self, now: float, ready: Container[int]) -> None:
+        # Most turns are for one child: asking all the others too would cost more than what that one has to say.
+        for child, inbox in self._supervisor.inboxes():
+            if inbox.fileno() not in ready:
+                continue
             for message in self._supervisor.read(child, now):
                 if child.inbox is None:
                     break  # an earlier message was its last one
@@ -147,6 +154,7 @@ class Daemon:
                 started = time.perf_counter()
                 events = self._decider.decide(observation)
                 self._reporting.observed(observation, events, time.perf_counter() - started)
+                self._tell_settled(observation.camera)
                 self._report(events)
             case "stats":
                 for stage, values in message.fields["stages"].items():
@@ -160,6 +168,14 @@ class Daemon:
                 self._swap_gallery()
             case "fatal":
                 self._fatal = str(message.fields["error"])
+
+    def _tell_settled(self, camera: str) -> None:
+        """Spare inference the faces of whom enough is known. Came this late or never, more would be embedded."""
+        settled = self._decider.settled(camera)
+        if settled != self._settled.get(camera) and self._supervisor.send(
+            "inference", settled_message(camera, settled)
+        ):
+            self._settled[camera] = settled
 
     def _from_reader(self, camera: str, message: Message) -> None:
         if message.kind == "stats":
@@ -286,6 +302,7 @@ class Daemon:
         self._telemetry.end_life(child.name)
         self._telemetry.restarted(child.name)
         if child.name == "inference":
+            self._settled.clear()
             self._gallery.interrupted()
             return
         camera = child.name.removeprefix("reader ")
@@ -301,9 +318,8 @@ class Daemon:
         self._cameras.stop()
         deadline = time.monotonic() + DRAIN
         while time.monotonic() < deadline and any(c.in_flight > 0 for c in self._cameras.counts().values()):
-            self._wait(0.05)
-            self._read_children(time.monotonic())
-        self._read_children(time.monotonic())
+            self._read_children(time.monotonic(), self._wait(0.05))
+        self._read_children(time.monotonic(), self._wait(0.0))
         self._supervisor.stop_all(["inference"] if "inference" in self._supervisor.children else [])
         for camera in self._cameras.names:
             self._report(self._decider.flush(camera, time.time()))

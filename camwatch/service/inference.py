@@ -20,6 +20,9 @@ def inference_child(
     log_format: str,
     min_face: Mapping[str, int],
     device: str,
+    runtime: str,
+    precision: str,
+    cache: Path,
     max_batch: int,
     max_wait: float,
     facenet_weights: Path | None,
@@ -34,6 +37,9 @@ def inference_child(
         log_format: As main's.
         min_face: Smallest face in pixels, for each camera.
         device: `auto`, `cpu` or `gpu`.
+        runtime: `auto` or a runtime's name.
+        precision: `auto`, `float32` or `bfloat16`.
+        cache: Folder for converted networks and measurements.
         max_batch: Frames analysed at once, at most.
         max_wait: Seconds that a frame waits for others.
         facenet_weights: A frozen graph in place of the packaged one.
@@ -46,6 +52,9 @@ def inference_child(
         "max_batch": max_batch,
         "max_wait": max_wait,
         "device": device,
+        "runtime": runtime,
+        "precision": precision,
+        "cache": str(cache),
         "threads": threads,
         "gpu_memory": gpu_memory,
         "facenet_weights": str(facenet_weights) if facenet_weights else None,

@@ -5,10 +5,14 @@ It is restarted alone: a new one attaches to the same rings and goes on at `read
 
 import logging
 import os
+import secrets
 import select
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +21,14 @@ import numpy as np
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.engine.photos import enroll_photo
 from camwatch.errors import InputError, PhotoError
+from camwatch.identification.attention import Attention
+from camwatch.identification.evidence import Gates
 from camwatch.pipeline import observe
-from camwatch.records import Frame
+from camwatch.records import Enrolled, Frame, Observation
 from camwatch.service.batching import BatchSize, choose
 from camwatch.service.histogram import FRAMES, Histogram
-from camwatch.service.messages import Message, PipeError, enrolled_message, observation_message
+from camwatch.service.lanes import Lanes, shares
+from camwatch.service.messages import Message, PipeError, enrolled_message, observation_message, settled_from
 from camwatch.service.ring import SLOTS, Counter, FrameRing
 from camwatch.service.worker import Worker
 
@@ -29,6 +36,10 @@ log = logging.getLogger(__name__)
 
 FAILURES = 3
 """Batches in a row that may fail before the process gives up and is started afresh."""
+SLOW = 5.0
+"""Seconds after which a lane that is still at the same work silences the heartbeat: it may hang."""
+DRAIN = 0.8
+"""Seconds that batches at work have to end at the stop; main waits a little longer."""
 
 
 class Inference:
@@ -46,14 +57,22 @@ class Inference:
         """
         job = worker.job
         self._worker = worker
-        self._size = BatchSize(job["max_batch"])
+        lanes, threads = shares(job["threads"], len(job["rings"]))
+        self._lanes = Lanes(lanes)
+        self._busy: set[str] = set()
+        self._size = BatchSize(job["max_batch"], lanes=lanes)
         self._max_wait: float = job["max_wait"]
         self._bell: int = job["bell_fd"]
         self._min_face: dict[str, int] = job["min_face"]
         self._lossless: set[str] = set(job["lossless"])
         self._stages = {stage: Histogram() for stage in ("queue", "detect", "embed")}
+        self._stages_lock = threading.Lock()  # each lane tells of its own
         self._batches = Histogram(FRAMES)
+        gates = {camera: Gates(min_height=float(height)) for camera, height in self._min_face.items()}
+        # no life counts on with the numbers of another one: main may still know those
+        self._attention = Attention(gates, first=secrets.randbits(48))
         self._photos: deque[dict[str, Any]] = deque()
+        self._photo_next = self._photo_at_work = False
         self._turn = 0
         self._last_served: dict[str, int] = {}
         self._failures = 0
@@ -61,10 +80,13 @@ class Inference:
         self._analyzer = make_analyzer(
             min_face=min(self._min_face.values(), default=40),
             device=job["device"],
+            runtime=job["runtime"],
+            precision=job["precision"],
+            cache=Path(job["cache"]),
             facenet_weights=Path(weights) if weights else None,
             gpu_memory_mib=job["gpu_memory"],
-            threads=job["threads"],
-            on_stage=lambda stage, seconds: self._stages[stage].observe(seconds),
+            threads=threads,
+            on_stage=self._observe_stage,
         )
         self._warm_up()
         self._rings = {
@@ -80,15 +102,21 @@ class Inference:
         self._worker.send(Message("ready", {"network": self._analyzer.network}))
         while not self._worker.stopping:
             self._obey()
-            frames = self._next_batch()
-            if frames:
-                self._analyze(frames)
-            if self._photos:
-                # One at a time behind each batch: neither waits for the other to come to an end.
-                self._embed(self._photos.popleft())
-            elif not frames:
+            if not self._begin():
                 self._sleep(0.5)
+            self._lanes.finish()
             self._beat()
+        self._lanes.drain(DRAIN)
+
+    def _begin(self) -> bool:
+        """Give a free lane something to do; False where none is free or there is nothing to do."""
+        if not self._lanes.free:
+            return False
+        # Batches and photos in turn: neither waits for the other to come to an end.
+        if self._photo_next and self._begin_photo():
+            return True
+        self._photo_next = True
+        return self._begin_batch() or self._begin_photo()
 
     def _warm_up(self) -> None:
         """Run every network once, so that the first visitor does not wait for their compilation."""
@@ -100,6 +128,8 @@ class Inference:
             message = self._worker.commands.get()
             if message.kind == "embed":
                 self._photos.extend(message.fields["photos"])
+            elif message.kind == "settled":
+                self._attention.settle(*settled_from(message))
 
     def _next_batch(self) -> list[Frame]:
         waiting = self._waiting()
@@ -109,9 +139,12 @@ class Inference:
         while sum(map(len, waiting.values())) < self._size.frames and (left := deadline - time.monotonic()) > 0:
             self._sleep(left)
             waiting = self._waiting()
+        free = self._lanes.free
+        share = -(-sum(map(len, waiting.values())) // free)
         takes = choose(
             waiting,
-            max_batch=self._size.frames,
+            max_batch=min(self._size.frames, share),
+            backlog=max(self._size.backlog, self._size.frames * free),
             slots=SLOTS,
             last_served=self._last_served,
             lossless=self._lossless,
@@ -122,20 +155,36 @@ class Inference:
             self._last_served[take.camera] = self._turn
             frame = self._rings[take.camera].take(take.index)
             if frame is not None:
-                self._stages["queue"].observe(max(0.0, now - frame.monotonic))
+                with self._stages_lock:
+                    self._stages["queue"].observe(max(0.0, now - frame.monotonic))
                 frames.append(frame)
         return frames
 
     def _waiting(self) -> dict[str, range]:
-        return {camera: ring.waiting() for camera, ring in self._rings.items()}
+        """What waits of the cameras that no lane is busy with: the frames of one are analysed in their order."""
+        return {camera: ring.waiting() for camera, ring in self._rings.items() if camera not in self._busy}
 
-    def _analyze(self, frames: list[Frame]) -> None:
-        self._batches.observe(len(frames))
+    def _begin_batch(self) -> bool:
+        frames = self._next_batch()
+        if frames:
+            self._batches.observe(len(frames))
+            self._busy.update(frame.camera for frame in frames)
+            self._lanes.start(partial(self._analyze, frames), partial(self._analyzed, frames))
+        return bool(frames)
+
+    def _analyze(self, frames: list[Frame]) -> tuple[list[Observation], float]:
+        """In a lane."""
         started = time.monotonic()
+        observations = observe(self._analyzer, frames, min_face=self._min_face, attention=self._attention)
+        return observations, time.monotonic() - started
+
+    def _analyzed(self, frames: list[Frame], done: "Future[tuple[list[Observation], float]]") -> None:
+        self._busy.difference_update(frame.camera for frame in frames)
         try:
-            observations = observe(self._analyzer, frames, min_face=self._min_face)
+            observations, seconds = done.result()
         except Exception:
             self._failures += 1
+            self._attention.forget({frame.camera for frame in frames})
             for frame in frames:
                 self._rings[frame.camera].add(Counter.DROPPED_BUSY)
             log.exception("a batch of %d frames failed (%d in a row)", len(frames), self._failures)
@@ -144,36 +193,54 @@ class Inference:
                 raise
             return
         self._failures = 0
-        self._size.worked(len(frames), time.monotonic() - started)
+        self._size.worked(len(frames), seconds)
         for observation in observations:
             self._worker.send(observation_message(observation))
             self._rings[observation.camera].add(Counter.ANALYZED)
 
-    def _embed(self, photo: dict[str, Any]) -> None:
-        person, path = photo["person"], Path(photo["path"])
+    def _begin_photo(self) -> bool:
+        if self._photo_at_work or not self._photos:
+            return False
+        photo = self._photos.popleft()
+        self._photo_at_work = True
         self._worker.send(Message("embedding", {"asked": photo["asked"]}))
+        enroll = partial(enroll_photo, self._analyzer, photo["person"], Path(photo["path"]), strict=False)
+        self._lanes.start(enroll, partial(self._embedded, photo["asked"]))
+        return True
+
+    def _embedded(self, asked: str, done: "Future[Enrolled]") -> None:
+        self._photo_at_work = False
         try:
-            enrolled = enroll_photo(self._analyzer, person, path, strict=False)
+            enrolled = done.result()
         except PhotoError as error:
-            self._worker.send(Message("refused", {"asked": photo["asked"], "error": str(error)}))
+            self._worker.send(Message("refused", {"asked": asked, "error": str(error)}))
             return
-        self._worker.send(enrolled_message(enrolled, asked=photo["asked"]))
+        self._worker.send(enrolled_message(enrolled, asked=asked))
 
     def _sleep(self, seconds: float) -> None:
-        ready, _, _ = select.select([self._bell, self._worker.wake_fd], [], [], seconds)
+        """Wait for a word of main or the end of some work, and for frames where a lane is free for them."""
+        bells = [self._bell] if self._lanes.free else []
+        ready, _, _ = select.select([*bells, self._worker.wake_fd, self._lanes.wake_fd], [], [], seconds)
         for fd in ready:
             try:
                 os.eventfd_read(fd)
             except BlockingIOError:
                 continue
 
+    def _observe_stage(self, stage: str, seconds: float) -> None:
+        """In a lane."""
+        with self._stages_lock:
+            self._stages[stage].observe(seconds)
+
     def _beat(self) -> None:
-        self._worker.beat(
-            lambda: {
-                "stages": {stage: histogram.to_list() for stage, histogram in self._stages.items()},
-                "batches": self._batches.to_list(),
-            }
-        )
+        """Tell main that the work goes on, unless it does not."""
+        if self._lanes.longest(time.monotonic()) < SLOW:
+            self._worker.beat(self._statistics)
+
+    def _statistics(self) -> dict[str, Any]:
+        with self._stages_lock:
+            stages = {stage: histogram.to_list() for stage, histogram in self._stages.items()}
+        return {"stages": stages, "batches": self._batches.to_list()}
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from camwatch.errors import CamwatchError
-from camwatch.records import Box, Detection, Enrolled, Face, Landmarks, Observation, Quality
+from camwatch.records import Box, Detection, Enrolled, Face, Landmarks, Observation, Quality, Settled
 
 _HEAD = struct.Struct("<II")
 _LIMIT = 256 * 1024 * 1024
@@ -146,6 +146,8 @@ def observation_message(observation: Observation) -> Message:
                 "quality": [q.height, q.sharpness, q.turn, q.score],
                 "chip": face.chip is not None,
                 "embedding": face.embedding is not None,
+                "follow": face.follow,
+                "skipped": face.skipped,
             }
         )
         if face.chip is not None:
@@ -177,10 +179,23 @@ def observation_from(message: Message) -> Observation:
             at += _DIM * 4
         marks: Landmarks = tuple((x, y) for x, y in item["landmarks"])  # type: ignore[assignment]
         detection = Detection(Box(*item["box"]), marks, item["confidence"])
-        faces.append(Face(detection, Quality(*item["quality"]), chip, embedding))
+        faces.append(
+            Face(detection, Quality(*item["quality"]), chip, embedding, follow=item["follow"], skipped=item["skipped"])
+        )
     f = message.fields
     width, height = f["size"]
     return Observation(f["camera"], f["seq"], f["captured_at"], f["monotonic"], width, height, tuple(faces))
+
+
+def settled_message(camera: str, settled: Settled) -> Message:
+    """Whose faces need not be embedded for now; see `settled_from`."""
+    return Message("settled", {"camera": camera, "named": sorted(settled.named), "unknown": sorted(settled.unknown)})
+
+
+def settled_from(message: Message) -> tuple[str, Settled]:
+    """The camera and the followers in a message of kind `settled`."""
+    f = message.fields
+    return f["camera"], Settled(frozenset(f["named"]), frozenset(f["unknown"]))
 
 
 def enrolled_message(enrolled: Enrolled, *, asked: str) -> Message:

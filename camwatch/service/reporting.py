@@ -135,7 +135,8 @@ class Reporting:
             t.stages["identify"].observe(seconds)
             faces = t.cameras[observation.camera].faces
             for face in observation.faces:
-                faces[self._gates[observation.camera].fault(face) or "usable"] += 1
+                use = "skipped" if face.skipped else self._gates[observation.camera].fault(face) or "usable"
+                faces[use] += 1
 
     def acknowledged(self, event: Acknowledged) -> None:
         """The broker has an event."""

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from camwatch.identification.attention import Attention
+from camwatch.identification.evidence import Gates
 from camwatch.identification.recognizer import Recognizer
 from camwatch.pipeline import Analyzer, CameraRules, Decider, observe
 from camwatch.publishing.memory import JsonlSink, MemorySink
@@ -39,6 +41,7 @@ class Watcher:
         self._camera, self._min_face = camera, min_face
         self._analyzer, self._sink, self._painter = analyzer, sink, painter
         self._decider = Decider({camera: CameraRules(min_face=float(min_face))}, node=node, recognizer=recognizer)
+        self._attention = Attention({camera: Gates(min_height=float(min_face))})
         self._first: float | None = None
         self._last = 0.0
         self._analyzed = self._damaged = self._faces = 0
@@ -58,7 +61,9 @@ class Watcher:
             )
             for taken in due
         ]
-        observations = observe(self._analyzer, frames, min_face={self._camera: self._min_face})
+        observations = observe(
+            self._analyzer, frames, min_face={self._camera: self._min_face}, attention=self._attention
+        )
         by_seq = {observation.seq: observation for observation in observations}
         for taken in batch:
             self._first = taken.raw.captured_at if self._first is None else self._first
@@ -72,6 +77,7 @@ class Watcher:
             self._analyzed += 1
             self._faces += len(observation.faces)
             self._painter.analyzed(taken.raw, self._decider.faces(self._camera))
+        self._attention.settle(self._camera, self._decider.settled(self._camera))
 
     def end(self) -> None:
         """No frame will come any more: end the visits that are open."""

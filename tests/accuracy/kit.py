@@ -22,6 +22,8 @@ from camwatch.capture.selection import select
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.engine.photos import enroll_photo, read_photo
 from camwatch.errors import PhotoError
+from camwatch.identification.attention import Attention
+from camwatch.identification.evidence import Gates
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
 from camwatch.pipeline import CameraRules, Decider, observe
@@ -33,14 +35,28 @@ MIN_FACE = 20
 NAMED_FROM = 30.0
 """Pixels of box height; the kit has faces that small, though the default of the product is 40."""
 _BATCH = 16
+_VIDEO_BATCH = 4  # a camera's frames that wait in its ring at most: what is known of a face comes so late
+
+
+@dataclass(slots=True)
+class Watched:
+    """What came of one recording: its events, how many faces were seen, how many of them embedded."""
+
+    events: list[Event] = field(default_factory=list)
+    faces: int = 0
+    embedded: int = 0
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What the product said: `pred` as the scorer reads it, `events` by video, and what could not be enrolled."""
+    """What the product said: `pred` as the scorer reads it, `events` by video, and what could not be enrolled.
+
+    `embedded` is by video, too: faces embedded, and faces in all.
+    """
 
     pred: dict[str, Any] = field(default_factory=lambda: {"images": {}, "videos": {}})
     events: dict[str, list[Event]] = field(default_factory=dict)
+    embedded: dict[str, tuple[int, int]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
@@ -58,13 +74,14 @@ def run(analyzer: FaceAnalyzer, kit: Path) -> Outcome:
     _stills(analyzer, kit, photos, Recognizer(Gallery(photo_people, analyzer.network)), outcome)
     watching = Recognizer(Gallery([*video_people, *lfw_people], analyzer.network))
     for video in labels["videos"]:
-        events = outcome.events[video] = watch(list(observations(analyzer, kit / video)), watching)
-        outcome.pred["videos"][video] = visits(events)
+        watched = watch(analyzer, kit / video, watching)
+        outcome.events[video], outcome.embedded[video] = watched.events, (watched.embedded, watched.faces)
+        outcome.pred["videos"][video] = visits(watched.events)
     return outcome
 
 
-def observations(analyzer: FaceAnalyzer, video: Path, *, fps: float = FPS) -> Iterator[Observation]:
-    """All due frames of a recording, observed; times are seconds from its start."""
+def batches(video: Path, *, fps: float = FPS) -> Iterator[list[Frame]]:
+    """All due frames of a recording; times are seconds from its start."""
     source = FileSource(str(video), start_at=0.0)
     try:
         chosen = select(source, FrameSampler(fps), MotionGate(enabled=False))
@@ -73,17 +90,29 @@ def observations(analyzer: FaceAnalyzer, video: Path, *, fps: float = FPS) -> It
             for seq, one in enumerate(chosen)
             if one.outcome == "analyze"
         )
-        while batch := list(islice(frames, _BATCH)):
-            yield from observe(analyzer, batch, min_face={"kit": MIN_FACE})
+        while batch := list(islice(frames, _VIDEO_BATCH)):
+            yield batch
     finally:
         source.close()
 
 
-def watch(seen: Sequence[Observation], recognizer: Recognizer) -> list[Event]:
-    """The events of one recording, to its end."""
+def watch(
+    analyzer: FaceAnalyzer, video: Path, recognizer: Recognizer, *, fps: float = FPS, everything: bool = False
+) -> Watched:
+    """The events of one recording, to its end; `everything` embeds every face, as if nobody were known already."""
     decider = Decider({"kit": CameraRules(min_face=NAMED_FROM)}, node="kit", recognizer=recognizer)
-    events = [event for observation in seen for event in decider.decide(observation)]
-    return events + (decider.flush("kit", seen[-1].captured_at) if seen else [])
+    attention = None if everything else Attention({"kit": Gates(min_height=NAMED_FROM)})
+    watched, last = Watched(), 0.0
+    for batch in batches(video, fps=fps):
+        for observation in observe(analyzer, batch, min_face={"kit": MIN_FACE}, attention=attention):
+            watched.events += decider.decide(observation)
+            watched.faces += len(observation.faces)
+            watched.embedded += sum(not face.skipped for face in observation.faces)
+        last = batch[-1].captured_at
+        if attention is not None:
+            attention.settle("kit", decider.settled("kit"))
+    watched.events += decider.flush("kit", last)
+    return watched
 
 
 def visits(events: Sequence[Event]) -> list[dict[str, Any]]:
@@ -95,9 +124,7 @@ def visits(events: Sequence[Event]) -> list[dict[str, Any]]:
     ]
 
 
-def _enroll(
-    analyzer: FaceAnalyzer, kit: Path, people: Mapping[str, Sequence[str]], outcome: Outcome
-) -> list[Enrolled]:
+def _enroll(analyzer: FaceAnalyzer, kit: Path, people: Mapping[str, Sequence[str]], outcome: Outcome) -> list[Enrolled]:
     enrolled = []
     for person, files in people.items():
         for file in files:
@@ -108,9 +135,7 @@ def _enroll(
     return enrolled
 
 
-def _stills(
-    analyzer: FaceAnalyzer, kit: Path, files: Sequence[str], recognizer: Recognizer, outcome: Outcome
-) -> None:
+def _stills(analyzer: FaceAnalyzer, kit: Path, files: Sequence[str], recognizer: Recognizer, outcome: Outcome) -> None:
     waiting = iter(files)
     while batch := list(islice(waiting, _BATCH)):
         pictures = [read_photo(kit / file) for file in batch]
@@ -142,7 +167,7 @@ def main(kit: str, target: str) -> None:
     for problem in outcome.problems:
         print("not enrolled:", problem)
     for video, events in outcome.events.items():
-        print(video)
+        print("{}: {} of {} faces embedded".format(video, *outcome.embedded[video]))
         for event in events:
             score = "" if event.score is None else f"{event.score:.3f} of {event.threshold:.3f}"
             span = f"{event.first_seen:.2f} to {event.last_seen:.2f}, decided {event.decided_at:.2f}"

@@ -60,6 +60,13 @@ def test_events_of_every_video_keep_their_promises(outcome: kit.Outcome) -> None
         check_contract(events)
 
 
+def test_few_faces_are_embedded(outcome: kit.Outcome) -> None:
+    embedded, faces = map(sum, zip(*outcome.embedded.values(), strict=True))
+    assert faces > 550 and embedded < 0.4 * faces
+    sitting = outcome.embedded["video/desk_man.mp4"]
+    assert sitting[0] < 0.2 * sitting[1], "half a minute of one who is known"
+
+
 def test_the_door_has_five_visits_each_decided_once(outcome: kit.Outcome) -> None:
     by_visit: dict[str, list[Event]] = {}
     for event in outcome.events["video/door.mp4"]:

@@ -1,14 +1,30 @@
 """Made-up people before a made-up camera: embeddings with a chosen likeness, faces, observations."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from camwatch.engine.scripted import ScriptedAnalyzer
+from camwatch.identification.attention import Attention
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.visits import VisitTracker
-from camwatch.records import Box, Detection, Embedding, Enrolled, Event, EventType, Face, Observation, Picture, Quality
+from camwatch.records import (
+    Box,
+    Detection,
+    Embedding,
+    Enrolled,
+    Event,
+    EventType,
+    Face,
+    Frame,
+    Observation,
+    Picture,
+    Quality,
+    Settled,
+)
 
 START = 1_700_000_000.0
 GOOD = Quality(height=100.0, sharpness=120.0, turn=0.05, score=0.9)
@@ -105,6 +121,51 @@ def play(tracker: VisitTracker, observations: Iterable[Observation]) -> list[Eve
 def whole(tracker: VisitTracker, observations: Sequence[Observation]) -> list[Event]:
     """All events, with those of the end of the recording."""
     return play(tracker, observations) + tracker.flush(observations[-1].captured_at)
+
+
+def attend(
+    tracker: VisitTracker,
+    observations: Sequence[Observation],
+    *,
+    attention: Attention | None = None,
+    batch: int = 1,
+    late: float = 0,
+) -> tuple[list[Event], list[Observation]]:
+    """The events where only those faces keep their embedding that `Attention` chose, and what the tracker got to see.
+
+    All faces look the same by their sketch, so only their places tell them apart. `batch` frames are chosen from before
+    the tracker sees the first, and what it says of them is told `late` batches later.
+    """
+    attention = attention or Attention()
+    events: list[Event] = []
+    seen: list[Observation] = []
+    waiting: list[Settled] = []
+    script = [replace(one, seq=seq) for seq, one in enumerate(observations)]
+    analyzer, picture = ScriptedAnalyzer(script), np.zeros((480, 640, 3), np.uint8)
+    for start in range(0, len(script), batch):
+        frames = [
+            Frame("door", one.seq, one.captured_at, one.monotonic, None, picture) for one in script[start:][:batch]
+        ]
+        part = analyzer.analyze(frames, worth=attention.choose)
+        events += play(tracker, part)
+        seen += part
+        waiting.append(tracker.settled())
+        if len(waiting) > late:
+            attention.settle("door", waiting.pop(0))
+    return events, seen
+
+
+def attended(
+    tracker: VisitTracker, observations: Sequence[Observation], *, batch: int = 1, late: float = 0
+) -> tuple[list[Event], list[Observation]]:
+    """The same with the events of the end of the recording."""
+    events, seen = attend(tracker, observations, batch=batch, late=late)
+    return events + tracker.flush(observations[-1].captured_at), seen
+
+
+def embedded(seen: Iterable[Observation]) -> int:
+    """How many faces were embedded."""
+    return sum(not one.skipped for observation in seen for one in observation.faces)
 
 
 def told(events: Iterable[Event]) -> list[tuple[str, str | None]]:

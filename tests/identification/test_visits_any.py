@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from camwatch.identification.visit import Visit
 from camwatch.identification.visits import VisitTracker
 from camwatch.records import Event, EventType, Face
-from tests.identification.scene import START, check_contract, face, frame, like, person, recognizer
+from tests.identification.scene import START, attended, check_contract, face, frame, like, person, recognizer
 
 PEOPLE = [person(number) for number in range(1, 5)]
 EVERYBODY = recognizer(alice=PEOPLE[0], bob=PEOPLE[1])
@@ -84,3 +84,20 @@ def test_events_keep_their_promises(script: list[object], visit_gap: float) -> N
     counted = sum(event.faces_seen for event in events if event.event_type is EventType.ENDED)
     assert counted <= shown + watch.handed_over, "a face was counted twice"
     assert watch.state().visits == 0
+
+
+@settings(max_examples=100)
+@given(st.lists(steps, min_size=1, max_size=40), st.integers(1, 4), st.sampled_from([0, 1, float("inf")]))
+def test_they_keep_them_however_few_faces_are_embedded(script: list[object], batch: int, late: float) -> None:
+    now, seen = 0.0, [frame(0.0)]
+    for step in script:
+        match step:
+            case ("stays", int(who), int(count), float(x)):
+                seen += [frame(now + n / 5, face(like(PEOPLE[who], 0.9, n), x=x)) for n in range(1, 3 * count)]
+                now = seen[-1].monotonic
+            case (float(more), list(shown)):
+                now += more
+                seen.append(frame(now, *shown))
+    events, thinned = attended(VisitTracker("door", EVERYBODY, node="nvr"), seen, batch=batch, late=late)
+    check_contract(events)
+    assert [len(one.faces) for one in thinned] == [len(one.faces) for one in seen]

@@ -50,11 +50,39 @@ def test_a_recording_gives_its_oldest_and_loses_none():
 
 def test_numbers_already_overwritten_are_not_asked_for():
     takes = choose({"a": range(0, 100)}, max_batch=8, slots=4, last_served={})
+    assert takes == [Take("a", i) for i in range(97, 100)]  # the slot of 96 is the next to be written to
+    takes = choose({"a": range(0, 100)}, max_batch=8, slots=4, last_served={}, lossless={"a"})
     assert takes == [Take("a", i) for i in range(96, 100)]
 
 
-def test_a_batch_is_as_large_as_fits_its_second():
-    size = BatchSize(16)
+def test_a_burst_is_worked_off_oldest_first_and_loses_nothing():
+    waiting = {c: range(5, 7) for c in "abc"}
+    served = {"a": 3, "b": 1, "c": 2}
+    taken = []
+    for _ in range(2):
+        takes = choose(waiting, max_batch=4, backlog=6, slots=4, last_served=served)
+        for take in takes:
+            assert take.index == waiting[take.camera].start
+            waiting[take.camera] = waiting[take.camera][1:]
+            served[take.camera] = len(taken) + 4
+            taken.append((take.camera, take.index))
+    assert taken == [("b", 5), ("b", 6), ("c", 5), ("c", 6), ("a", 5), ("a", 6)]
+
+
+def test_more_than_the_backlog_is_overload():
+    waiting = {c: range(5, 7) for c in "abcd"}
+    takes = choose(waiting, max_batch=4, backlog=7, slots=4, last_served={})
+    assert takes == [Take(c, 6) for c in "abcd"]
+
+
+def test_a_recording_whose_ring_is_always_full_is_no_overload():
+    waiting = {"live": range(0, 2), "file": range(10, 14)}
+    takes = choose(waiting, max_batch=3, backlog=3, slots=4, last_served={}, lossless={"file"})
+    assert takes == [Take("live", 0), Take("live", 1), Take("file", 10)]
+
+
+def test_a_batch_is_as_large_as_fits_its_time():
+    size = BatchSize(16, seconds=1.0, guess=0.5)
     assert size.frames == 2
     for _ in range(30):
         size.worked(2, 0.1)
@@ -79,3 +107,13 @@ def test_failures_halve_a_batch_and_success_brings_it_back():
     for _ in range(20):
         size.worked(1, 0.01)
     assert size.frames == 16
+
+
+def test_the_backlog_is_what_is_done_in_time_and_hardly_shrinks_by_one_slow_batch():
+    size = BatchSize(16, lanes=2, seconds=0.25, patience=0.5, guess=0.05)
+    assert (size.frames, size.backlog) == (5, 20)
+    size.worked(1, 0.25)
+    assert (size.frames, size.backlog) == (1, 11)
+    for _ in range(30):
+        size.worked(1, 0.5)
+    assert size.backlog == 2

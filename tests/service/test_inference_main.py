@@ -2,31 +2,40 @@
 
 import os
 import queue
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from camwatch.records import Detection, Observation
+from camwatch.records import Box, Choice, Detection, Glimpse, Observation, Quality, Settled
 from camwatch.service.batching import BatchSize
 from camwatch.service.inference_main import FAILURES, Inference
-from camwatch.service.messages import Message, observation_from
+from camwatch.service.messages import Message, observation_from, settled_message
 from camwatch.service.ring import FrameRing, create_ring
+from tests.rigs.planes import grey
 
 SLOT = 64 * 64 * 3
+FACE = Detection(Box(0, 0, 80, 100), ((25, 40), (55, 40), (40, 55), (30, 75), (50, 75)), 0.99)
+GLIMPSE = Glimpse(FACE, Quality(100.0, 90.0, 0.0, 0.8), np.full(64, 1 / 8, np.float32))
 
 
 class Analyzer:
-    """Sees nobody; fails while `broken`."""
+    """Asks about one face in every frame and sees nobody; fails while `broken`."""
 
     network = "fake"
 
     def __init__(self, **_settings: object) -> None:
         self.broken = False
         self.batches: list[int] = []
+        self.choices: list[Choice] = []
+        self.on_batch = lambda frames: None
 
-    def analyze(self, frames, *, min_face=None):
+    def analyze(self, frames, *, min_face=None, worth=None):
         self.batches.append(len(frames))
+        self.on_batch(frames)
+        for frame in frames:
+            self.choices += worth(frame, [GLIMPSE])
         if self.broken:
             raise MemoryError("out of memory in a batch")
         return [Observation(f.camera, f.seq, f.captured_at, f.monotonic, 16, 12, ()) for f in frames]
@@ -52,6 +61,9 @@ class Worker:
     def stopping(self) -> bool:
         return self._turns <= 0
 
+    def end(self) -> None:
+        self._turns = 0
+
     def send(self, message: Message) -> None:
         self.sent.append(message)
 
@@ -75,16 +87,19 @@ def setting(monkeypatch):
         "lossless": [],
         "facenet_weights": None,
         "device": "cpu",
+        "runtime": "tensorflow",
+        "precision": "float32",
+        "cache": "/nonexistent/cache",
         "gpu_memory": None,
-        "threads": None,
+        "threads": 1,
         "rings": fds,
         "slot_bytes": SLOT,
     }
     rings = {camera: FrameRing(fd, camera, slot_bytes=SLOT) for camera, fd in fds.items()}
     made: list[Analyzer] = []
 
-    def start(turns: int) -> tuple[Worker, Inference, Analyzer]:
-        worker = Worker(job, turns)
+    def start(turns: int, *, threads: int = 1) -> tuple[Worker, Inference, Analyzer]:
+        worker = Worker(job | {"threads": threads}, turns)
         monkeypatch.setattr(BatchSize, "frames", property(lambda self: 4))
 
         def make(**settings: object) -> Analyzer:
@@ -101,7 +116,7 @@ def setting(monkeypatch):
 
 def write(rings, bell: int, camera: str, count: int) -> None:
     for _ in range(count):
-        rings[camera].write(np.zeros((12, 16, 3), np.uint8), captured_at=1.0, monotonic=2.0, pts=None)
+        rings[camera].write(grey(0), captured_at=1.0, monotonic=2.0, pts=None)
     os.eventfd_write(bell, 1)
 
 
@@ -121,14 +136,61 @@ def test_frames_of_all_cameras_come_out_as_observations_in_order(setting):
 
 def test_photos_are_embedded_also_where_frames_never_cease(setting, tmp_path: Path):
     rings, bell, start = setting
-    worker, inference, _ = start(turns=4)
+    worker, inference, _ = start(turns=8)
     worker.on_turn = lambda: write(rings, bell, "front", 1)
     photos = [{"person": "Ann", "path": str(tmp_path / f"{n}.jpg"), "asked": str(n)} for n in range(2)]
     worker.commands.put(Message("embed", {"photos": photos}))
     write(rings, bell, "front", 1)
     inference.run()
     assert [m.fields["asked"] for m in worker.sent if m.kind == "refused"] == ["0", "1"]
-    assert worker.kinds().count("observation") == 4
+    assert worker.kinds().count("observation") == 8
+
+
+def test_who_main_calls_settled_is_embedded_no_more(setting):
+    rings, bell, start = setting
+    worker, inference, analyzer = start(turns=29)
+    time = iter(np.arange(10.0, 20.0, 0.2))
+
+    def next_frame() -> None:
+        rings["front"].write(grey(0), captured_at=float(next(time)), monotonic=2.0, pts=None)
+        os.eventfd_write(bell, 1)
+        if len(analyzer.choices) == 10:
+            settled = Settled(frozenset({choice.follow for choice in analyzer.choices}))
+            worker.commands.put(settled_message("front", settled))
+
+    worker.on_turn = next_frame
+    next_frame()
+    inference.run()
+    assert [choice.embed for choice in analyzer.choices] == [True] * 10 + [False] * 19
+    assert len({choice.follow for choice in analyzer.choices}) == 1
+
+
+def test_who_was_in_a_batch_that_failed_is_somebody_new(setting):
+    rings, bell, start = setting
+    worker, inference, analyzer = start(turns=2)
+    analyzer.broken = True
+
+    def mended() -> None:
+        analyzer.broken = False
+        rings["front"].write(grey(0), captured_at=1.2, monotonic=2.0, pts=None)
+        os.eventfd_write(bell, 1)
+
+    worker.on_turn = mended
+    write(rings, bell, "front", 1)
+    inference.run()
+    lost, again = analyzer.choices
+    assert again.embed and again.follow != lost.follow, "what was chosen then was never embedded"
+
+
+def test_another_life_has_other_numbers(setting):
+    rings, bell, start = setting
+    followed = set()
+    for _ in range(2):
+        _, inference, analyzer = start(turns=1)
+        write(rings, bell, "front", 1)
+        inference.run()
+        followed |= {choice.follow for choice in analyzer.choices}
+    assert len(followed) == 2 and all(number < 1 << 53 for number in followed), "JSON keeps 53 bits"
 
 
 def test_an_overloaded_camera_is_served_as_often_as_any_other(setting, monkeypatch):
@@ -198,3 +260,47 @@ def test_photos_wait_for_frames_and_a_bad_one_is_answered(setting, tmp_path: Pat
     assert worker.kinds() == ["ready", "observation", "embedding", "refused"]
     assert worker.sent[-1].fields["asked"] == "abc"
     assert str(photo) in worker.sent[-1].fields["error"]
+
+
+def test_two_lanes_work_side_by_side_and_never_on_one_camera(setting):
+    rings, bell, start = setting
+    worker, inference, analyzer = start(turns=200, threads=2)
+    together = threading.Barrier(2)
+    at_work: list[set[str]] = []
+
+    def meet(frames) -> None:
+        at_work.append({frame.camera for frame in frames})
+        together.wait(20.0)  # fails where only one lane is at work
+
+    analyzer.on_batch = meet
+    for camera in rings:
+        write(rings, bell, camera, 2)
+
+    def end_when_done() -> None:
+        if all(ring.counts().in_flight == 0 for ring in rings.values()):
+            worker.end()
+
+    worker.on_turn = end_when_done
+    inference.run()
+    assert sorted(map(sorted, at_work)) == [["front"], ["garden"]]
+    seen = [observation_from(m) for m in worker.sent if m.kind == "observation"]
+    assert [o.seq for o in seen if o.camera == "front"] == [0, 1]
+    assert [o.seq for o in seen if o.camera == "garden"] == [0, 1]
+
+
+def test_a_lane_that_hangs_silences_the_heartbeat(setting, monkeypatch):
+    rings, bell, start = setting
+    worker, inference, analyzer = start(turns=3, threads=2)
+    monkeypatch.setattr("camwatch.service.inference_main.SLOW", 1e-9)
+    released = threading.Event()
+    analyzer.on_batch = lambda frames: released.wait(20.0)
+    write(rings, bell, "front", 1)
+    beats = []
+    worker.on_turn = lambda: beats.append(1)
+    inference._begin()
+    inference._beat()
+    assert beats == []
+    released.set()
+    inference._lanes.drain(20.0)
+    inference._beat()
+    assert beats == [1]

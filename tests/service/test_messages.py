@@ -3,11 +3,12 @@
 import os
 import select
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from camwatch.records import Box, Detection, Enrolled, Face, Observation, Quality
+from camwatch.records import Box, Detection, Enrolled, Face, Observation, Quality, Settled
 from camwatch.service.messages import (
     Inbox,
     Message,
@@ -18,6 +19,8 @@ from camwatch.service.messages import (
     enrolled_message,
     observation_from,
     observation_message,
+    settled_from,
+    settled_message,
 )
 
 RNG = np.random.default_rng(5)
@@ -48,7 +51,8 @@ def observation(*faces: Face) -> Observation:
 
 def test_an_observation_survives_the_pipe_bit_for_bit(pipe):
     inbox, outlet = pipe
-    sent = observation(face(True, True), face(False, True), face(False, False))
+    followed, skipped = replace(face(True, True), follow=1 << 48), replace(face(True, False), follow=7, skipped=True)
+    sent = observation(face(True, True), face(False, True), face(False, False), followed, skipped)
     sender = threading.Thread(target=outlet.send, args=[observation_message(sent)])
     sender.start()  # the message is larger than a pipe, so both ends must work
     messages: list[Message] = []
@@ -64,10 +68,19 @@ def test_an_observation_survives_the_pipe_bit_for_bit(pipe):
     for a, b in zip(sent.faces, got.faces, strict=True):
         assert a.detection == b.detection
         assert a.quality == b.quality
+        assert (a.follow, a.skipped) == (b.follow, b.skipped)
         for x, y in ((a.chip, b.chip), (a.embedding, b.embedding)):
             assert (x is None) == (y is None)
             if x is not None:
                 assert (x == y).all()
+
+
+def test_who_is_settled_survives_the_pipe(pipe):
+    inbox, outlet = pipe
+    sent = Settled(frozenset({1, 1 << 48}), frozenset({5}))
+    outlet.send(settled_message("front", sent))
+    [got] = inbox.read()[0]
+    assert settled_from(got) == ("front", sent)
 
 
 def test_an_enrolled_photo_survives_the_pipe():

@@ -4,7 +4,6 @@ import os
 import urllib.error
 import urllib.request
 
-import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -15,6 +14,7 @@ from camwatch.service.http_server import HttpServer
 from camwatch.service.metrics import metrics_app
 from camwatch.service.ring import Counter, FrameRing, create_ring
 from camwatch.service.telemetry import Telemetry
+from tests.rigs.planes import grey
 
 SLOT = 64 * 64 * 3
 
@@ -63,7 +63,7 @@ def test_captured_frames_are_the_sum_of_outcomes_and_those_in_flight(served):
     ring = served.telemetry.cameras["front"].ring
     ring.add(Counter.IDLE, 2)
     for _ in range(3):
-        ring.write(np.zeros((4, 4, 3), np.uint8), captured_at=0, monotonic=0, pts=None)
+        ring.write(grey(0, 4, 4), captured_at=0, monotonic=0, pts=None)
     ring.take(1)
     ring.add(Counter.ANALYZED)
     got = served.samples()

@@ -15,10 +15,11 @@ from camwatch.publishing.events import encode, payload
 from camwatch.publishing.outbox import Outbox
 from camwatch.publishing.snapshots import Snapshots
 from camwatch.publishing.topics import Topics
-from camwatch.records import CameraState, Candidate, Enrolled, Event, EventType, Quality
+from camwatch.records import CameraState, Candidate, Enrolled, Event, EventType, Observation, Quality
 from camwatch.service.reporting import REFRESH, Reporting
 from camwatch.service.ring import FrameRing, create_ring
 from camwatch.service.telemetry import Telemetry
+from tests.identification.scene import face, person
 
 SLOT = 64 * 64 * 3
 NOW = 1_000_000.0
@@ -204,3 +205,16 @@ def test_two_names_of_one_slug_have_a_topic_each(setting):
     topics = {t: json.loads(p)["person"] for t, p in setting.publisher.retained if "/person/" in t and p}
     assert sorted(topics.values()) == ["Zoe", "Zoë"]
     assert "camwatch/test/person/zoe/state" in topics
+
+
+def test_every_face_has_one_use_and_those_not_embedded_have_their_own(setting):
+    looks = person(1)
+    faces = (
+        face(looks),
+        face(looks, turn=0.8),
+        face(None),
+        replace(face(None), follow=1, skipped=True),
+        replace(face(None, turn=0.8), follow=2, skipped=True),
+    )
+    setting.reporting.observed(Observation("door", 0, NOW, 5.0, 640, 480, faces), [], 0.001)
+    assert setting.telemetry.cameras["door"].faces == {"usable": 1, "turned_away": 1, "blurred": 1, "skipped": 2}

@@ -114,6 +114,11 @@ def test_one_stay_is_one_visit_though_every_process_under_it_is_killed(
             os.kill(process.child(name).pid, signal.SIGKILL)
             process.wait_for(lambda before=before: process.metrics()[analyzed] > before + 25, 90, "no frames any more")
         assert kinds(subscriber.messages, "front_door") == [("recognized", "Sam")]
+        metrics = process.metrics()
+        usable, skipped = (
+            metrics[f'camwatch_faces_total{{camera="front_door",use="{use}"}}'] for use in ("usable", "skipped")
+        )
+        assert skipped > usable > 2, "main tells inference whom it knows"
         code, seconds = process.stop()
         assert (code, seconds < 5) == (0, True)
         subscriber.wait_for(lambda ms: kinds(ms, "front_door") == SAM, timeout=5)

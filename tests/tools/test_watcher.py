@@ -95,3 +95,12 @@ def test_damaged_frames_are_counted_and_left_out() -> None:
     watcher.end()
     assert watcher.summary() == "0.6 s, 3 frames, 0 faces, 1 damaged frames left out; visits: none"
     assert sink.events == []
+
+
+def test_few_faces_of_one_who_stays_are_embedded_and_two_runs_are_alike() -> None:
+    script = {seq: [face(ANN, 100.0)] for seq in range(0, 600, 2)}
+    runs = [play(script, 600, Painter([]))[1].events for _ in range(2)]
+    assert [(e.event_type.value, e.faces_seen) for e in runs[0]] == [("recognized", 3), ("ended", 300)]
+    assert runs[0][1].faces_used < 40
+    facts = [[(e.event_id, e.score, e.faces_used, e.quality, e.decided_at) for e in run] for run in runs]
+    assert facts[0] == facts[1]

@@ -1,0 +1,195 @@
+"""`camwatch bench`: loads everybody, measures, prints tables or JSON."""
+
+import importlib.util
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO
+
+from camwatch import __version__
+from camwatch.errors import CamwatchError, InputError
+from camwatch.tools.bench.daemon import daemon
+from camwatch.tools.bench.handover import handover
+from camwatch.tools.bench.machine import describe
+from camwatch.tools.bench.material import PACKAGED, pictures
+from camwatch.tools.bench.report import tables
+from camwatch.tools.bench.sections import SECTIONS
+from camwatch.tools.bench.team import Plan, called, team
+from camwatch.tools.progress import Steps
+
+SCHEMA = 1
+"""Version of the results; raised when a figure changes its name or meaning."""
+ONCE = ("handover", "start")
+"""Sections that are not measured for each number of threads."""
+NAMES = (*SECTIONS, *ONCE)
+
+
+def bench(
+    *,
+    only: str | None,
+    threads: str,
+    rounds: int,
+    seconds: float,
+    videos: Sequence[Path],
+    sizes: str | None,
+    min_faces: str | None,
+    runtimes: str | None,
+    precisions: str | None,
+    json_output: bool,
+    results: TextIO | None = None,
+    notes: TextIO | None = None,
+    plan: Plan | None = None,
+) -> int:
+    """Measure what each stage costs here, beside `mtcnn`, the script and facenet-pytorch, on the same frames.
+
+    What may be several has commas between.
+
+    Args:
+        only: Sections, of `NAMES`; all where None.
+        threads: Numbers of CPU threads: for each, everything is measured anew in new processes.
+        rounds: Rounds of each comparison at most.
+        seconds: Of each comparison, after which no further round is begun.
+        videos: Videos and pictures to use in place of the packaged footage.
+        sizes: Picture sizes for finding faces, `640x360`; the plan's where None.
+        min_faces: Smallest faces; the plan's where None.
+        runtimes: What runs camwatch's networks; what it chooses itself where None.
+        precisions: In which precision; what it chooses itself where None.
+        json_output: One JSON object in place of the tables.
+        results: Where results go; stdout by default.
+        notes: Where the rest goes; stderr by default.
+        plan: How much is measured, where it is not said above.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        InputError: There is no such section, file, runtime or precision.
+        CamwatchError: A contestant could not be loaded.
+    """
+    results, notes = results or sys.stdout, notes or sys.stderr
+    wanted, counts = _wanted(only), _numbers("--threads", threads, least=1)
+    base = plan or Plan()
+    chosen = Plan(
+        rounds=rounds,
+        seconds=seconds,
+        sizes=_sizes(sizes) if sizes is not None else base.sizes,
+        min_faces=_numbers("--min-face", min_faces, least=12) if min_faces is not None else base.min_faces,
+        batches=base.batches,
+        frames=base.frames,
+        scene_frames=base.scene_frames,
+        files=tuple(videos),
+        note=lambda line: print(f"bench: {line}", file=notes, flush=True),
+    )
+    pictures((64, 36), 1, chosen.files)  # a wrong file is told before anything slow begins
+    engines = _engines(runtimes, precisions)
+    told: dict[str, Any] = {
+        "schema": SCHEMA,
+        "camwatch": __version__,
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": describe(),
+        "settings": {
+            "rounds": rounds,
+            "seconds": seconds,
+            "footage": [file.name for file in chosen.files] or list(PACKAGED),
+            "threads": list(counts),
+        },
+        "results": [],
+    }
+    with Steps("measuring", stream=notes, shown=not results.isatty()) as steps:
+        for entry in _measured(wanted, counts, engines, chosen):
+            told["results"].append(entry)
+            steps.advance(text=entry["section"])
+    told["machine"]["load_average_after"] = describe()["load_average"]
+    print(json.dumps(told, indent=1) if json_output else "\n".join(tables(told)), file=results)
+    failed = [f"{entry['section']}: {entry['failed']}" for entry in told["results"] if "failed" in entry]
+    for line in failed:
+        print(f"camwatch: {line}", file=notes)
+    return 1 if failed else 0
+
+
+def _measured(
+    wanted: Sequence[str], counts: Sequence[int], engines: Sequence[Mapping[str, str]], plan: Plan
+) -> Iterator[dict[str, Any]]:
+    """Section by section. One that fails says so, and does not take the others with it."""
+    if "handover" in wanted:
+        plan.note("handover: a ring and a queue")
+        yield _whole("handover", None, lambda: {"comparisons": handover(rounds=plan.rounds, seconds=plan.seconds)})
+    if "start" in wanted:
+        yield _whole("start", None, lambda: {"rows": _starts(engines, plan)})
+    sections = [name for name in wanted if name in SECTIONS]
+    for count in counts if sections else ():
+        with team(count, engines, plan, sections) as everybody:
+            for name in sections:
+                entry = _whole(name, count, partial(SECTIONS[name], everybody, plan))
+                chosen = {worker.name: worker.about for worker in everybody.ours if worker.about}
+                yield entry | {"absent": dict(everybody.absent), "chosen": chosen}
+
+
+def _whole(name: str, threads: int | None, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        figures = measure()
+    except InputError:
+        raise
+    except CamwatchError as error:
+        figures = {"failed": str(error)}
+    return {"section": name, "threads": threads} | figures
+
+
+def _wanted(only: str | None) -> list[str]:
+    asked = [name for name in _words(only) if name is not None]
+    unknown = [name for name in asked if name not in NAMES]
+    if unknown:
+        raise InputError(f"--only: no section {unknown[0]!r}; there are {', '.join(NAMES)}")
+    return [name for name in NAMES if name in asked or not asked]
+
+
+def _words(text: str | None) -> list[str | None]:
+    """What stands between commas; a single None for nothing."""
+    return [word.strip() for word in (text or "").split(",") if word.strip()] or [None]
+
+
+def _numbers(option: str, text: str, *, least: int) -> tuple[int, ...]:
+    try:
+        found = tuple(int(word) for word in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or min(found) < least:
+        raise InputError(f"{option}: {text!r} is not a list of numbers from {least}, such as {least},{2 * least}")
+    return found
+
+
+def _sizes(text: str) -> tuple[str, ...]:
+    if not re.fullmatch(r"[1-9]\d{1,4}x[1-9]\d{1,4}(,[1-9]\d{1,4}x[1-9]\d{1,4})*", text):
+        raise InputError(f"--size: {text!r} is not a list of sizes such as 640x360,1280x720")
+    return tuple(text.split(","))
+
+
+def _engines(runtimes: str | None, precisions: str | None) -> list[dict[str, str]]:
+    """camwatch in each runtime and precision: those asked for, else TensorFlow, and OpenVINO where it is installed."""
+    from camwatch.engine.analyzer import FaceAnalyzer  # light: loads no runtime
+
+    if runtimes is None and "runtime" in inspect.signature(FaceAnalyzer).parameters:
+        runtimes = "tensorflow,openvino" if importlib.util.find_spec("openvino") else "tensorflow"
+    return [_options(runtime, precision) for runtime in _words(runtimes) for precision in _words(precisions)]
+
+
+def _options(runtime: str | None, precision: str | None) -> dict[str, str]:
+    named = {"runtime": runtime, "precision": precision}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _starts(engines: Sequence[Mapping[str, str]], plan: Plan) -> list[dict[str, Any]]:
+    rows = []
+    for options in engines:
+        name = called(options)
+        plan.note(f"start: the daemon, {name}")
+        try:
+            rows.append({"label": name} | daemon(options, seconds=min(plan.seconds, 30.0), files=plan.files))
+        except CamwatchError as error:
+            rows.append({"label": name, "failed": str(error)})
+    return rows

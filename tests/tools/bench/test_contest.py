@@ -1,0 +1,38 @@
+"""Workers: who cannot take part says why, who dies is named, nobody stays behind."""
+
+import importlib.util
+
+import pytest
+
+from camwatch.errors import CamwatchError
+from camwatch.tools.bench.contest import Comparison, Worker
+from camwatch.tools.bench.timing import Cost
+from camwatch.tools.bench.work import Unable
+
+
+def test_who_is_not_known_cannot_take_part(no_leftovers: None) -> None:
+    with pytest.raises(Unable, match="no contestant 'nobody'"), Worker("nobody", "nobody", threads=1):
+        pass
+
+
+@pytest.mark.skipif(importlib.util.find_spec("facenet_pytorch") is not None, reason="it is installed")
+def test_what_is_not_installed_is_no_failure(no_leftovers: None) -> None:
+    with pytest.raises(Unable, match="not installed"), Worker("rival", "facenet-pytorch", threads=1):
+        pass
+
+
+def test_who_dies_is_named_with_the_last_words(no_leftovers: None) -> None:
+    worker = Worker("the machine", "machine", threads=1)
+    worker._job.pop("threads")  # what the process does not expect
+    with pytest.raises(CamwatchError, match="bench: the machine died: KeyError: 'threads'"), worker:
+        pass
+
+
+def test_costs_as_they_stand_in_results() -> None:
+    costs = {"rival": [Cost(0.008, 0.016), Cost(0.012, 0.024)], "ours": [Cost(0.002, 0.002), Cost(0.002, 0.002)]}
+    told = Comparison({}, costs, {"other": "not installed"}).told(["rival", "other"])
+    assert [row["label"] for row in told["rows"]] == ["rival", "ours"]
+    assert told["rows"][0]["cpu_ms"] == {"median": 10.0, "low": 9.0, "high": 11.0, "count": 2}
+    [pair] = told["ratios"]
+    assert (pair["ours"], pair["rival"], pair["cpu"]["median"], pair["wall"]["median"]) == ("ours", "rival", 5.0, 10.0)
+    assert told["not_run"] == [{"label": "other", "reason": "not installed"}]
