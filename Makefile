@@ -38,7 +38,7 @@ $(STAMP): pyproject.toml constraints.txt setup/footage.txt
 check: lint types contracts
 
 lint: install
-	$(BIN)/ruff check camwatch tests setup
+	$(BIN)/ruff check camwatch tests setup benchmarks
 
 types: install
 	$(BIN)/mypy

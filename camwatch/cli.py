@@ -277,10 +277,10 @@ def bench(
         str | None, typer.Option(metavar="N,N", help="Smallest faces, pixels. [default: 20,40,60,80]")
     ] = None,
     runtime: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="What runs the networks, with commas. [default: its own choice]")
+        str | None, typer.Option(metavar="NAMES", help="Of tensorflow, openvino, jax. [default: the first two]")
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="In which precision, with commas. [default: its own choice]")
+        str | None, typer.Option(metavar="NAMES", help="float32, bfloat16 or both. [default: the faster]")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object in place of the tables.")] = False,
 ) -> int:

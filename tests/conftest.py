@@ -8,6 +8,7 @@ os.environ.pop("FORCE_COLOR", None)
 import contextlib
 import importlib
 import importlib.metadata
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -64,12 +65,20 @@ def eval_kit() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def user_cache() -> Iterator[Path]:
+    """The user's cache folder for this run, also for the processes that it starts: what is measured once is known."""
+    with tempfile.TemporaryDirectory(prefix="camwatch-cache-") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", folder)
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
-def analyzer() -> "FaceAnalyzer":
-    """One analyzer with the real weights for the whole run: TensorFlow starts once."""
+def analyzer(user_cache: Path) -> "FaceAnalyzer":
+    """One analyzer with the real weights for the whole run, as a plain install has it: TensorFlow starts once."""
     from camwatch.engine.analyzer import FaceAnalyzer
 
-    return FaceAnalyzer()
+    return FaceAnalyzer(runtime="tensorflow")
 
 
 @pytest.fixture

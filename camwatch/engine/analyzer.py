@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from camwatch.engine.alignment import chip, crop
 from camwatch.engine.quality import quality, sketch
 from camwatch.engine.runtime import Device, Precision, RuntimeName
+from camwatch.engine.stillness import Stillness, blocks_of
 from camwatch.records import Choice, Detection, Face, Frame, Glimpse, Observation, Picture, Worth
 
 MIN_CONFIDENCE = 0.9
@@ -122,11 +123,12 @@ class FaceAnalyzer:
         self._detector, self._embedder = detector, embedder
         self._min_confidence, self._max_faces = min_confidence, max_faces
         self._on_stage, self._timer = on_stage or _ignore, timer
+        self._stillness = Stillness()
 
     def analyze(
         self, frames: Sequence[Frame], *, min_face: Mapping[str, int] | None = None, worth: Worth | None = None
     ) -> list[Observation]:
-        """Find the faces of all frames, then embed them, all at once.
+        """Find the faces of all frames, then embed them, all at once. Still pictures are not searched again.
 
         Args:
             frames: From any cameras, of any sizes.
@@ -139,10 +141,7 @@ class FaceAnalyzer:
         """
         started = self._timer()
         by_camera = min_face or {}
-        found = self._find(
-            [frame.picture for frame in frames],
-            [by_camera.get(frame.camera, self.min_face) for frame in frames],
-        )
+        found = self._search(frames, [by_camera.get(frame.camera, self.min_face) for frame in frames])
         ended = self._timer()
         if frames:
             self._on_stage("detect", ended - started)
@@ -163,6 +162,17 @@ class FaceAnalyzer:
     def embed(self, chips: NDArray[np.uint8] | Sequence[Picture]) -> NDArray[np.float32]:
         """Embed face chips (see `alignment.chip`): (n, 160, 160, 3) uint8 to (n, 512) float32 unit rows."""
         return self._embedder.embed(chips)
+
+    def _search(self, frames: Sequence[Frame], min_faces: Sequence[int]) -> list[list[Detection]]:
+        """The faces of each frame, of still pictures those that were found before."""
+        blocks = [blocks_of(frame.picture, least) for frame, least in zip(frames, min_faces, strict=True)]
+        known = [self._stillness.known(*each) for each in zip(frames, blocks, min_faces, strict=True)]
+        moved = [number for number, found in enumerate(known) if found is None]
+        searched = self._find([frames[number].picture for number in moved], [min_faces[number] for number in moved])
+        for number, found in zip(moved, searched, strict=True):
+            known[number] = found
+            self._stillness.searched(frames[number], blocks[number], min_faces[number], found)
+        return [found or [] for found in known]
 
     def _find(self, pictures: Sequence[Picture], min_faces: Sequence[int]) -> list[list[Detection]]:
         found = self._detector.detect(pictures, min_face=min_faces)

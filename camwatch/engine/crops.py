@@ -44,9 +44,7 @@ def cut(
         picture = pictures[owner]
         if max(picture.shape) > _FARTHEST:
             picture, mapping[:, 2] = _near(picture, mapping, side)
-        cv2.warpAffine(
-            picture, mapping, (side, side), dst=crop, flags=_FLAGS, borderValue=(OUTSIDE, OUTSIDE, OUTSIDE)
-        )
+        cv2.warpAffine(picture, mapping, (side, side), dst=crop, flags=_FLAGS, borderValue=(OUTSIDE, OUTSIDE, OUTSIDE))
 
 
 def _near(picture: Picture, mapping: NDArray[np.float64], side: int) -> tuple[Picture, NDArray[np.float64]]:

@@ -72,9 +72,7 @@ def load_networks(
     names = choose(device) if runtime == "auto" else (runtime,)
     for number, name in enumerate(names):
         try:
-            opened = open_runtime(
-                name, device=device, threads=threads, gpu_memory_mib=gpu_memory_mib, cache=cache
-            )
+            opened = open_runtime(name, device=device, threads=threads, gpu_memory_mib=gpu_memory_mib, cache=cache)
             return _load(opened, precision, facenet_weights, cache)
         except (_WrongAnswerError, ImportError, OSError, RuntimeError) as error:
             if number + 1 == len(names):
@@ -87,9 +85,7 @@ class _WrongAnswerError(Exception):
     """A runtime computes the packaged network wrongly."""
 
 
-def _load(
-    runtime: Runtime, wanted: Precision | Literal["auto"], weights: Path | None, cache: Path | None
-) -> Loaded:
+def _load(runtime: Runtime, wanted: Precision | Literal["auto"], weights: Path | None, cache: Path | None) -> Loaded:
     precision = _best(runtime, weights, cache) if wanted == "auto" else wanted
     embedder = FaceEmbedder(weights, runtime=runtime, precision=precision)
     if weights is None and not selftest.knows(embedder.embed):

@@ -137,9 +137,7 @@ class FaceDetector:
         for rows in _chunks(len(layout.owner), strip):
             pixels = canvases[:, rows.start * STRIDE : (rows.stop - 1) * STRIDE + CELL]
             answer = self._pnet(pixels)
-            part, level = propose(
-                answer, layout, threshold=self._thresholds[0], first_row=rows.start
-            )
+            part, level = propose(answer, layout, threshold=self._thresholds[0], first_row=rows.start)
             parts.append(part)
             levels.append(level)
         windows, level = join(parts), np.concatenate(levels)

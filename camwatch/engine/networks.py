@@ -3,9 +3,9 @@
 A description is a function that calls the steps of a `Builder` in the order of the data. One builder makes Keras
 models of them (`keras_builder`), another OpenVINO models (`openvino_builder`); this module needs neither.
 
-All networks eat pixels from 0 to 255, uint8 RGB, and answer in float32. Of the `(x - 127.5) / 128` that the `mtcnn`
-1.0.0 package begins with, MTCNN's networks here compute x - 128, which is exact in bfloat16 too; the rest is folded into
-the first convolution, exactly, because no convolution pads its input.
+All networks eat pixels from 0 to 255, uint8 RGB, and answer in float32. The `mtcnn` 1.0.0 package begins with
+`(x - 127.5) / 128`. Here MTCNN's networks compute x - 128, which is exact in bfloat16 too; the rest is folded into the
+first convolution, exactly, because no convolution pads its input.
 
 Sources: Zhang et al., "Joint Face Detection and Alignment using Multitask Cascaded Convolutional Networks", 2016,
 https://arxiv.org/abs/1604.02878; for FaceNet see `inception_resnet`.

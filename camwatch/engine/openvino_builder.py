@@ -36,9 +36,7 @@ class OpenVinoBuilder:
         """See `Builder.conv`."""
         filters = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
         nothing = [0, 0]
-        x = ops.convolution(
-            _planes(x), filters, [stride, stride], nothing, nothing, [1, 1], auto_pad=_padding(padding)
-        )
+        x = ops.convolution(_planes(x), filters, [stride, stride], nothing, nothing, [1, 1], auto_pad=_padding(padding))
         x = ops.add(x, bias.reshape(1, -1, 1, 1))
         return ops.relu(x) if relu else x
 

@@ -31,6 +31,7 @@ _NOTE = "note.json"
 _PARTS = ("network.xml", "network.bin")
 _SOURCES = (networks, openvino_builder, inception_resnet, frozen_graph, graph_messages, weights)
 _MOST_STREAMS = 4
+_SHAPES = 32  # prepared forms kept: without a limit, every new size of picture takes memory and never gives it back
 
 
 class OpenVinoRuntime:
@@ -62,6 +63,7 @@ class OpenVinoRuntime:
             "NUM_STREAMS": self._streams,  # in one stream, calls of several threads wait for each other
             "PERFORMANCE_HINT": "LATENCY",
             "ENABLE_CPU_PINNING": False,  # the cores are shared with the readers
+            "CPU_RUNTIME_CACHE_CAPACITY": _SHAPES,
         }
         compiled = self._core.compile_model(self._model(network), "CPU", settings)
         own = threading.local()  # a request holds one answer: shared, threads would read each other's

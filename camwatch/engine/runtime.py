@@ -21,7 +21,7 @@ RuntimeName = Literal["tensorflow", "openvino", "jax"]
 Precision = Literal["float32", "bfloat16"]
 Device = Literal["auto", "cpu", "gpu"]
 Run = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""A compiled network: (n, height, width, 3) uint8 RGB to (n, ...) float32."""
+"""A compiled network: (n, height, width, 3) uint8 RGB to (n, ...) float32, n at least 1."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Runtime(Protocol):
     device: Literal["cpu", "gpu"]
 
     def compile(self, network: Network, precision: Precision) -> Run:
-        """Make a network ready to run, for any number of pictures at once."""
+        """Make a network ready to run, for any number of pictures at once; several threads may run it."""
 
 
 def choose(device: Device = "auto") -> tuple[RuntimeName, ...]:
@@ -84,7 +84,7 @@ def open_runtime(
     Args:
         name: Which one.
         device: `auto` takes a GPU where the runtime sees one, `cpu` never, `gpu` insists on one.
-        threads: CPU threads; None for as many as there are cores.
+        threads: CPU threads for one call; None for as many as there are cores.
         gpu_memory_mib: Limit of GPU memory; None lets it grow as needed.
         cache: A folder for converted networks, made when it is needed; None for none.
 

@@ -21,6 +21,8 @@ from camwatch.errors import InputError
 _log = logging.getLogger(__name__)
 
 _CPUINFO = Path("/proc/cpuinfo")
+_MOST_CALLS = 4
+"""Calls from several threads that compute at the same time."""
 
 
 def load_tensorflow() -> Any:
@@ -128,7 +130,10 @@ def configure_tensorflow(
     try:
         if threads is not None:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(min(threads, 2))
+            # with a single one, calls from several threads would wait for each other, whatever cores are free
+            cores = len(os.sched_getaffinity(0))
+            calls = max(min(threads, 2), min(cores // threads, _MOST_CALLS))
+            tf.config.threading.set_inter_op_parallelism_threads(calls)
         tf.config.set_visible_devices(gpus[:1] if use_gpu else [], "GPU")
         if use_gpu and gpu_memory_mib is not None:
             limit = tf.config.LogicalDeviceConfiguration(memory_limit=gpu_memory_mib)

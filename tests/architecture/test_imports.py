@@ -8,7 +8,8 @@ import sys
 import pytest
 
 TENSORFLOW = {"tensorflow", "keras"}
-LEARNING = TENSORFLOW | {"sklearn", "joblib"}
+RUNTIMES = TENSORFLOW | {"openvino", "jax"}
+LEARNING = RUNTIMES | {"sklearn", "joblib"}
 MQTT = {"paho", "amqtt"}
 READER = LEARNING | MQTT | {"scipy", "cv2", "pydantic", "prometheus_client"}
 HEAVY = LEARNING | MQTT | {"numpy", "cv2", "scipy", "av", "pydantic", "prometheus_client"}
@@ -26,14 +27,21 @@ LIGHT = {
     "camwatch.capture.motion": READER | {"av"},
     "camwatch.capture.sampling": READER | {"av"},
     "camwatch.capture.selection": READER,
-    "camwatch.engine.alignment": TENSORFLOW | MQTT,
-    "camwatch.engine.quality": TENSORFLOW | MQTT,
-    "camwatch.engine.scripted": TENSORFLOW | MQTT,
-    "camwatch.engine.weights": TENSORFLOW | MQTT,
+    "camwatch.engine.alignment": RUNTIMES | MQTT,
+    "camwatch.engine.analyzer": LEARNING | MQTT,
+    "camwatch.engine.crops": LEARNING | MQTT,
+    "camwatch.engine.loading": LEARNING | MQTT,
+    "camwatch.engine.networks": LEARNING | MQTT,
+    "camwatch.engine.quality": RUNTIMES | MQTT,
+    "camwatch.engine.runtime": LEARNING | MQTT,
+    "camwatch.engine.scripted": RUNTIMES | MQTT,
+    "camwatch.engine.selftest": LEARNING | MQTT,
+    "camwatch.engine.weights": RUNTIMES | MQTT,
     "camwatch.identification.gallery": LEARNING | MQTT | {"av"},
     "camwatch.identification.visits": LEARNING | MQTT | {"av"},
     "camwatch.publishing.events": LEARNING | MQTT | {"av"},
     "camwatch.publishing.outbox": LEARNING | MQTT | {"av"},
+    "camwatch.service.inference_main": LEARNING | MQTT,  # which runtime it loads is chosen later
     "camwatch.service.reader_main": READER,
     "camwatch.service.ring": READER | {"av"},  # main counts by it
     "camwatch.service.app": LEARNING,

@@ -1,7 +1,10 @@
 """The page of figures is made from the results, and only where they have something to say."""
 
+import json
+from pathlib import Path
 from typing import Any
 
+from benchmarks import report
 from benchmarks.report import rendered
 
 RESULTS: dict[str, Any] = {
@@ -33,3 +36,9 @@ def test_tables_are_replaced_where_there_are_new_ones() -> None:
     assert "**1 thread**" in page and "**2 threads**" in page
     assert page.endswith(PAGE[PAGE.index("between") :])
     assert rendered(page, RESULTS) == page
+
+
+def test_the_page_has_the_figures_of_the_results_beside_it() -> None:
+    results = Path(report.__file__).parent / "results" / "bench.json"
+    page = report.PAGE.read_text("utf-8")
+    assert rendered(page, json.loads(results.read_text("utf-8"))) == page

@@ -1,5 +1,6 @@
 import doctest
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -82,6 +83,17 @@ def test_each_camera_has_its_own_smallest_face() -> None:
     )
 
     assert detector.calls == [[(0, 40), (1, 80), (2, 40)]]
+
+
+def test_a_still_picture_is_not_searched_again_and_keeps_its_faces() -> None:
+    detector = Detector([detection(20, 20, 60)], [])
+    analyzer = FaceAnalyzer(detector=detector, embedder=Embedder())
+    first, moved = frame("a", 0), frame("a", 1)
+    seen = [analyzer.analyze([each])[0] for each in (first, replace(first, seq=101, captured_at=1000.5), moved)]
+    assert [len(each.faces) for each in seen] == [1, 1, 0]
+    assert seen[1].faces[0].embedding is not None
+    assert (seen[1].seq, seen[1].captured_at) == (101, 1000.5)
+    assert detector.calls == [[(0, 40)], [], [(1, 40)]]
 
 
 def test_doubtful_faces_and_faces_outside_the_picture_are_left_out() -> None:

@@ -8,29 +8,19 @@ import pytest
 from numpy.typing import NDArray
 
 from camwatch.engine import facenet
-from camwatch.engine.alignment import chip
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.engine.facenet import CHUNK, FaceEmbedder
-from camwatch.engine.photos import read_photo
+from camwatch.engine.runtime import open_runtime
 from camwatch.engine.weights import facenet_graph_path
 from camwatch.errors import WeightsError
-from tests.conftest import Footage
 
 pytestmark = pytest.mark.weights
 
 
-@pytest.fixture(scope="module")
-def chips(analyzer: FaceAnalyzer, footage: Footage) -> NDArray[np.uint8]:
-    """Real faces, and their mirror images."""
-    names = ("multi_face.jpg", "single_face.jpg", "0-f1-su-ph.jpg", "45-m7-di-ph.jpg")
-    pictures = [read_photo(footage.path(name)) for name in names]
-    found = [
-        chip(picture, face.box)
-        for picture, faces in zip(pictures, analyzer.detect(pictures, 40), strict=True)
-        for face in faces
-    ]
-    assert len(found) >= 8
-    return np.concatenate([found, np.array(found)[:, :, ::-1]])
+@pytest.fixture(scope="module", autouse=True)
+def exact(analyzer: FaceAnalyzer) -> FaceEmbedder:
+    """FaceNet by TensorFlow in float32; `analyzer` loads TensorFlow first, with its own settings."""
+    return FaceEmbedder()
 
 
 def original(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -44,10 +34,10 @@ def original(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.concatenate([session.run("embeddings:0", {"input:0": each[None]}) for each in standardized])
 
 
-def test_embeddings_equal_the_original_graphs_on_real_faces(analyzer: FaceAnalyzer, chips: NDArray[np.uint8]) -> None:
+def test_embeddings_equal_the_original_graphs_on_real_faces(exact: FaceEmbedder, chips: NDArray[np.uint8]) -> None:
     expected = original(chips)
 
-    found = analyzer.embed(chips)
+    found = exact.embed(chips)
 
     assert found.shape == (len(chips), 512)
     assert found.dtype == np.float32
@@ -56,45 +46,44 @@ def test_embeddings_equal_the_original_graphs_on_real_faces(analyzer: FaceAnalyz
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
 
 
-def test_an_embedding_does_not_depend_on_its_batch(analyzer: FaceAnalyzer, chips: NDArray[np.uint8]) -> None:
+def test_bfloat16_gives_nearly_the_same_embeddings(exact: FaceEmbedder, chips: NDArray[np.uint8]) -> None:
+    lower = FaceEmbedder(runtime=open_runtime("tensorflow"), precision="bfloat16").embed(chips)
+
+    assert lower.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(lower, axis=1), 1, atol=1e-5)
+    assert 0.999 < (lower * exact.embed(chips)).sum(axis=1).min() < 1 - 1e-6
+
+
+def test_an_embedding_does_not_depend_on_its_batch(exact: FaceEmbedder, chips: NDArray[np.uint8]) -> None:
     many = np.resize(chips, (CHUNK + 3, 160, 160, 3))
 
-    together = analyzer.embed(many)
+    together = exact.embed(many)
 
     assert together.shape == (CHUNK + 3, 512)
     for index in (0, 1, CHUNK - 1, CHUNK, CHUNK + 2):
-        assert np.abs(analyzer.embed(many[index : index + 1])[0] - together[index]).max() < 2e-6
-    np.testing.assert_array_equal(analyzer.embed(list(many[:2])).shape, (2, 512))
+        assert np.abs(exact.embed(many[index : index + 1])[0] - together[index]).max() < 2e-6
+    np.testing.assert_array_equal(exact.embed(list(many[:2])).shape, (2, 512))
 
 
-def test_batches_of_new_sizes_are_not_traced_again() -> None:
-    embedder = FaceEmbedder()
-
-    for count in (1, 2, 5):
-        embedder.embed(np.zeros((count, 160, 160, 3), np.uint8))
-
-    assert embedder._run.experimental_get_tracing_count() == 1
+def test_no_chips_give_no_rows(exact: FaceEmbedder) -> None:
+    assert exact.embed([]).shape == (0, 512)
+    assert exact.embed(np.zeros((0, 160, 160, 3), np.uint8)).dtype == np.float32
 
 
-def test_no_chips_give_no_rows(analyzer: FaceAnalyzer) -> None:
-    assert analyzer.embed([]).shape == (0, 512)
-    assert analyzer.embed(np.zeros((0, 160, 160, 3), np.uint8)).dtype == np.float32
-
-
-def test_chips_of_another_kind_are_refused(analyzer: FaceAnalyzer) -> None:
+def test_chips_of_another_kind_are_refused(exact: FaceEmbedder) -> None:
     for wrong in (np.zeros((2, 160, 160, 3), np.float32), np.zeros((2, 112, 112, 3), np.uint8)):
         with pytest.raises(ValueError, match=r"uint8 \(n, 160, 160, 3\) expected"):
-            analyzer.embed(wrong)
+            exact.embed(wrong)
 
 
-def test_the_network_is_named_after_its_weights_files_hash(analyzer: FaceAnalyzer, tmp_path: Path) -> None:
+def test_the_network_is_named_after_its_weights_files_hash(exact: FaceEmbedder, tmp_path: Path) -> None:
     content = facenet_graph_path().read_bytes()
     (tmp_path / "same.pb").write_bytes(content)
     (tmp_path / "other.pb").write_bytes(content + b"\x22\x00")  # one more, empty field: another file, the same graph
 
     same, other = FaceEmbedder(tmp_path / "same.pb").network, FaceEmbedder(tmp_path / "other.pb").network
 
-    assert same == analyzer.network
+    assert same == exact.network
     assert same.endswith("60576ffa7c61")
     assert other != same
 
@@ -108,7 +97,7 @@ def test_a_packaged_file_that_was_altered_is_refused(monkeypatch: pytest.MonkeyP
         FaceEmbedder()
 
 
-def test_the_packaged_file_is_read_once_so_that_what_was_checked_is_what_is_used(
+def test_the_packaged_file_is_hashed_when_described_and_again_as_it_is_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     opened: list[str] = []
@@ -120,18 +109,17 @@ def test_the_packaged_file_is_read_once_so_that_what_was_checked_is_what_is_used
 
     monkeypatch.setattr(io, "open", counted)
     FaceEmbedder()
-    assert opened.count(str(facenet_graph_path())) == 1
+    assert opened.count(str(facenet_graph_path())) == 2
 
 
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("Conv2d_1a_3x3/weights", lambda values: values.fill(3e38)),
-        ("Conv2d_4a_3x3/weights", lambda values: values.__setitem__(slice(None, None, 97), 3e38)),
+        ("Conv2d_1a_3x3/weights", lambda values: values.fill(0)),
         ("Bottleneck/weights", lambda values: values.fill(0)),
-        ("Repeat_2/block8_2/Conv2d_1x1/weights", lambda values: values.__setitem__(5, 1e20)),
+        ("Bottleneck/weights", lambda values: values.fill(5e8)),
     ],
-    ids=["huge", "some-huge", "nothing", "one-huge"],
+    ids=["blind", "nothing", "large"],
 )
 def test_finite_weights_that_tell_no_faces_apart_are_refused(
     tmp_path: Path, name: str, change: Callable[[NDArray[np.float32]], None]

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -5,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from camwatch.engine.facenet import FaceEmbedder
 from camwatch.engine.frozen_graph import read_frozen_graph
-from camwatch.engine.inception_resnet import InceptionResnetV1, layers
+from camwatch.engine.graph_messages import attribute, floats, parse
+from camwatch.engine.inception_resnet import layers
 from camwatch.engine.weights import facenet_graph_path
 from camwatch.errors import WeightsError
 
@@ -38,8 +42,7 @@ def frozen(path: Path, **options: Any) -> np.ndarray:
 def test_a_graph_as_facenet_freezes_it_gives_its_own_embeddings(tmp_path: Path, options: Any) -> None:
     expected = frozen(tmp_path / "20180402-114759.pb", **options)
 
-    network = InceptionResnetV1(read_frozen_graph(tmp_path / "20180402-114759.pb").layers)
-    found = network(PIXELS).numpy()
+    found = FaceEmbedder(tmp_path / "20180402-114759.pb").embed(PIXELS)
 
     assert np.ptp(expected, axis=0).max() > 0.01, "the pictures are too alike for this graph to tell anything"
     assert np.abs(found - expected).max() < 1e-6
@@ -55,12 +58,6 @@ def test_the_packaged_graph_has_every_layer_once_with_finite_values() -> None:
         assert layer.weights.shape == spec.shape
         assert layer.bias.shape == spec.shape[-1:]
         assert layer.weights.dtype == layer.bias.dtype == np.float32
-
-
-def test_the_network_takes_floats_in_0_to_255_like_bytes() -> None:
-    network = InceptionResnetV1(read_frozen_graph(facenet_graph_path()).layers)
-
-    np.testing.assert_allclose(network(PIXELS[:1].astype(np.float32)), network(PIXELS[:1]), atol=1e-6)
 
 
 def test_what_is_not_a_graph_is_one_clear_line(tmp_path: Path) -> None:
@@ -136,11 +133,12 @@ def first_layer(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
         (lambda a: a.update(weights=np.ones((3, 3, 3, 32))), "weights is .3, 3, 3, 32., not float32"),
         (lambda a: a.update(stride=1), "has strides .1, 1, 1, 1., VALID, NHWC"),
         (lambda a: a["weights"].__setitem__((0, 0, 0, 0), np.nan), "values of .*weights are damaged"),
+        (lambda a: a["weights"].fill(3e38), "values of .*weights are damaged"),
         (lambda a: a["BatchNorm/moving_variance"].fill(-1), "moving_variance are damaged"),
         (lambda a: a.pop("BatchNorm/moving_mean"), "has no .*moving_mean"),
         (lambda a: a.pop("BatchNorm/moving_variance"), "neither batch norm nor a bias"),
     ],
-    ids=["other", "shape", "float64", "stride", "nan", "variance", "mean", "bias"],
+    ids=["other", "shape", "float64", "stride", "nan", "huge", "variance", "mean", "bias"],
 )
 def test_a_graph_that_differs_is_told_how(
     tmp_path: Path, change: Callable[[dict[str, Any]], None], reason: str
@@ -162,3 +160,64 @@ def test_the_older_network_with_128_numbers_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(WeightsError, match=r"Bottleneck/weights is \[1792, 128\], not float32 \[1792, 512\]"):
         read_frozen_graph(path)
+
+
+def tensor_bytes(values: int, shape: tuple[int, ...]) -> Any:
+    """A float32 tensor whose list holds this many values: TensorFlow's message."""
+    from tensorflow.core.framework.tensor_pb2 import TensorProto
+
+    tensor = TensorProto(dtype=1, float_val=np.arange(1, values + 1))
+    for size in shape:
+        tensor.tensor_shape.dim.add(size=size)
+    return tensor
+
+
+@pytest.mark.parametrize(("values", "shape"), [(1, (2, 3)), (4, (2, 3)), (6, (2, 3)), (1, ()), (1, (5,))])
+def test_lists_of_floats_are_read_as_tensorflow_reads_them(values: int, shape: tuple[int, ...]) -> None:
+    import tensorflow as tf
+
+    tensor = tensor_bytes(values, shape)
+    np.testing.assert_array_equal(floats(ours(tensor)), tf.make_ndarray(tensor))
+
+
+@pytest.mark.parametrize(("values", "shape"), [(0, (2, 3)), (7, (2, 3)), (2, ())])
+def test_lists_that_do_not_fit_are_refused(values: int, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=f"^{values} values for "):
+        floats(ours(tensor_bytes(values, shape)))
+
+
+def ours(tensor: Any) -> Any:
+    """TensorFlow's tensor, in a graph, as read without TensorFlow."""
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+    graph = GraphDef()
+    graph.node.add(name="a", op="Const").attr["value"].tensor.CopyFrom(tensor)
+    [node] = parse(graph.SerializeToString())
+    assert (node.name, node.op) == ("a", "Const")
+    assert attribute(node, "no such").f == 0
+    return attribute(node, "value").tensor
+
+
+def test_content_of_another_length_than_its_shape_is_damage(tmp_path: Path) -> None:
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+    graph = GraphDef.FromString(facenet_graph_path().read_bytes())
+    [node] = [node for node in graph.node if node.name == "InceptionResnetV1/Conv2d_1a_3x3/weights"]
+    content = node.attr["value"].tensor.tensor_content
+    path = tmp_path / "short.pb"
+    for changed in (content[:-4], content[:-1], content + b"1234"):
+        node.attr["value"].tensor.tensor_content = changed
+        path.write_bytes(graph.SerializeToString())
+        with pytest.raises(WeightsError, match=r"short\.pb: the values of .*Conv2d_1a_3x3/weights are damaged"):
+            read_frozen_graph(path)
+
+
+def test_reading_needs_no_tensorflow() -> None:
+    program = (
+        "import sys\n"
+        "from camwatch.engine.frozen_graph import read_frozen_graph\n"
+        "from camwatch.engine.weights import facenet_graph_path\n"
+        "assert len(read_frozen_graph(facenet_graph_path()).layers) == 133\n"
+        "assert not {'tensorflow', 'keras', 'openvino', 'jax'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

@@ -8,41 +8,16 @@ from numpy.typing import NDArray
 
 from camwatch.engine import mtcnn
 from camwatch.engine.mtcnn import FaceDetector
-from camwatch.engine.photos import read_photo
+from camwatch.engine.runtime import open_runtime
 from camwatch.errors import InputError
 from camwatch.geometry import iou
 from camwatch.records import Box, Detection, Picture
-from tests.conftest import Footage
 
 pytestmark = pytest.mark.weights
-
-PHOTOS = (
-    "multi_face.jpg",
-    "single_face.jpg",
-    "0-f1-su-ph.jpg",
-    "0-f15-hao-ph.jpg",
-    "15-f13-anc-ph.jpg",
-    "45-m7-di-ph.jpg",
-    "BWPictureHuman.jpg",
-    "free-mountain-vector-01.jpg",
-)
-
 
 @pytest.fixture(scope="module")
 def detector() -> FaceDetector:
     return FaceDetector()
-
-
-@pytest.fixture(scope="module")
-def photos(footage: Footage) -> dict[str, Picture]:
-    """Real pictures, none with a side over 720."""
-    found = {}
-    for name in PHOTOS:
-        picture = read_photo(footage.path(name))
-        scale = min(1.0, 720 / max(picture.shape))
-        size = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
-        found[name] = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +56,7 @@ def same(one: list[Detection], other: list[Detection], pixels: float = 0.05) -> 
 
 
 def test_finds_what_the_package_finds(detector: FaceDetector, package: Any, photos: dict[str, Picture]) -> None:
-    faces, missed, extra = 0, [], []
+    overlaps, missed, extra = [], [], []
     for name, picture in photos.items():
         for min_face in (20, 24, 40, 60, 80):
             unmatched = detector.detect([picture], min_face=min_face)[0]
@@ -90,14 +65,23 @@ def test_finds_what_the_package_finds(detector: FaceDetector, package: Any, phot
                 if match is None or iou(match.box, box) < 0.5:
                     missed.append((name, min_face, box, confidence))
                     continue
-                faces += 1
+                overlaps.append(iou(match.box, box))
                 unmatched.remove(match)
                 assert abs(match.confidence - confidence) < 0.1
                 assert np.abs(np.array(match.landmarks) - marks).max() < 0.15 * match.box.width
             extra += [(name, min_face, face) for face in unmatched]
-    assert faces >= 45
+    assert len(overlaps) >= 45
+    assert np.median(overlaps) >= 0.95  # some are of levels with few pixels; .98 on frames of crowds
     assert [miss for miss in missed if miss[3] >= 0.9] == []
     assert len(extra) <= 1
+
+
+def test_bfloat16_finds_the_same_faces(detector: FaceDetector, photos: dict[str, Picture]) -> None:
+    lower = FaceDetector(runtime=open_runtime("tensorflow"), precision="bfloat16")
+    pictures = list(photos.values())
+    for found, exact in zip(lower.detect(pictures, min_face=40), detector.detect(pictures, min_face=40), strict=True):
+        assert all(any(iou(face.box, other.box) > 0.9 for other in found) for face in exact if face.confidence > 0.9)
+        assert len(found) <= len(exact) + 1
 
 
 def test_a_batch_finds_what_single_calls_find(detector: FaceDetector, photos: dict[str, Picture]) -> None:
@@ -108,6 +92,16 @@ def test_a_batch_finds_what_single_calls_find(detector: FaceDetector, photos: di
     assert [len(faces) for faces in found][3] == 0
     assert len(found[0]) >= 4
     assert all(same(a, b) for a, b in zip(found, alone, strict=True))
+
+
+def test_views_of_pictures_are_as_good_as_copies(detector: FaceDetector, photos: dict[str, Picture]) -> None:
+    picture = photos["multi_face.jpg"]
+    views = [picture[::-1, ::-1][::-1, ::-1], np.asfortranarray(picture), np.repeat(picture, 2, 1)[:, ::2]]
+    assert not any(view.flags.c_contiguous for view in views[1:])
+    expected = detector.detect([picture], min_face=40)[0]
+    assert len(expected) >= 4
+    assert detector.detect(views, min_face=40) == detector.detect([picture] * 3, min_face=40)
+    assert all(same(found, expected) for found in detector.detect(views, min_face=40))
 
 
 def test_sizes_and_smallest_faces_may_differ_in_one_call(detector: FaceDetector, photos: dict[str, Picture]) -> None:
@@ -175,9 +169,9 @@ def test_more_candidates_than_can_be_looked_at(
     calls: list[tuple[int, int]] = []
     score = mtcnn._score
 
-    def counted(network: Any, pictures: Any, candidates: Any, most: int) -> Any:
-        calls.append((network.side, len(candidates)))
-        return score(network, pictures, candidates, most)
+    def counted(network: Any, pictures: Any, candidates: Any, *, side: int, most: int) -> Any:
+        calls.append((side, len(candidates)))
+        return score(network, pictures, candidates, side=side, most=most)
 
     monkeypatch.setattr(mtcnn, "_score", counted)
     ample = FaceDetector(max_candidates=100_000)
@@ -211,7 +205,7 @@ def test_many_large_pictures_go_through_in_parts(
     detector: FaceDetector, photos: dict[str, Picture], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture = photos["single_face.jpg"]
-    monkeypatch.setattr(mtcnn, "_PASS_PIXELS", picture.shape[0] * picture.shape[1] * 2)
+    monkeypatch.setattr(mtcnn, "_PNET_PIXELS", 1 << 15)
     found = detector.detect([picture] * 5, min_face=60)
     assert [len(faces) for faces in found] == [1] * 5
 

@@ -99,6 +99,17 @@ def test_each_level_shows_the_whole_picture(width: int, height: int) -> None:
         assert np.abs(drawn - expected).max() <= 2
 
 
+@pytest.mark.parametrize("width, height", [(640, 480), (641, 363), (1280, 722)])
+def test_what_is_too_fine_for_a_level_becomes_even_there(width: int, height: int) -> None:
+    rows, columns = np.mgrid[0:height, 0:width]
+    picture = np.repeat(np.uint8(255) * ((rows + columns) % 2 == 0)[..., None].astype(np.uint8), 3, -1)
+    layout = plan(width, height, 30)
+    canvas = painted(picture, layout)
+    for level in layout.levels:
+        drawn = canvas[level.y : level.y + level.height, level.x : level.x + level.width].astype(int)
+        assert np.abs(drawn - 128).max() <= (16 if (width % 4, height % 4) == (0, 0) else 64)
+
+
 def test_odd_edges_are_repeated() -> None:
     layout = plan(333, 251, 12)
     level = layout.levels[0]

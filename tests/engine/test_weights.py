@@ -110,3 +110,14 @@ def test_nothing_heavy_is_loaded_to_find_and_check_weights() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_hash_is_of_the_whole_file_and_checked(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pb"
+    path.write_bytes(b"abc")
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
+    assert weights.file_sha256(path) == weights.file_sha256(path, digest) == digest
+    with pytest.raises(WeightsError, match=r"weights\.pb: not the expected weights .* begins with ba7816bf8f01"):
+        weights.file_sha256(path, "0" * 64)
+    with pytest.raises(WeightsError, match=r"absent\.pb: cannot be read: No such file"):
+        weights.file_sha256(tmp_path / "absent.pb")

@@ -1,7 +1,6 @@
 """`camwatch bench`: loads everybody, measures, prints tables or JSON."""
 
 import importlib.util
-import inspect
 import json
 import re
 import sys
@@ -9,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, get_args
 
 from camwatch import __version__
+from camwatch.engine.runtime import Precision, RuntimeName
 from camwatch.errors import CamwatchError, InputError
 from camwatch.tools.bench.daemon import daemon
 from camwatch.tools.bench.handover import handover
@@ -57,15 +57,15 @@ def bench(
         videos: Videos and pictures to use in place of the packaged footage.
         sizes: Picture sizes for finding faces, `640x360`; the plan's where None.
         min_faces: Smallest faces; the plan's where None.
-        runtimes: What runs camwatch's networks; what it chooses itself where None.
-        precisions: In which precision; what it chooses itself where None.
+        runtimes: What computes camwatch's networks; TensorFlow where None, and OpenVINO where it is installed.
+        precisions: In which precision; what is fastest here where None.
         json_output: One JSON object in place of the tables.
         results: Where results go; stdout by default.
         notes: Where the rest goes; stderr by default.
         plan: How much is measured, where it is not said above.
 
     Returns:
-        The exit status.
+        The exit status: 1 where a section failed, 130 where Ctrl-C ended it; what was done is printed all the same.
 
     Raises:
         InputError: There is no such section, file, runtime or precision.
@@ -85,8 +85,8 @@ def bench(
         files=tuple(videos),
         note=lambda line: print(f"bench: {line}", file=notes, flush=True),
     )
-    pictures((64, 36), 1, chosen.files)  # a wrong file is told before anything slow begins
     engines = _engines(runtimes, precisions)
+    pictures((64, 36), 1, chosen.files)  # a wrong file is told before anything slow begins
     told: dict[str, Any] = {
         "schema": SCHEMA,
         "camwatch": __version__,
@@ -100,16 +100,21 @@ def bench(
         },
         "results": [],
     }
+    interrupted = False
     with Steps("measuring", stream=notes, shown=not results.isatty()) as steps:
-        for entry in _measured(wanted, counts, engines, chosen):
-            told["results"].append(entry)
-            steps.advance(text=entry["section"])
+        try:
+            for entry in _measured(wanted, counts, engines, chosen):
+                told["results"].append(entry)
+                steps.advance(text=entry["section"])
+        except KeyboardInterrupt:  # an hour's work is not to be lost
+            interrupted = True
+            chosen.note("interrupted: these are the sections that were done")
     told["machine"]["load_average_after"] = describe()["load_average"]
     print(json.dumps(told, indent=1) if json_output else "\n".join(tables(told)), file=results)
     failed = [f"{entry['section']}: {entry['failed']}" for entry in told["results"] if "failed" in entry]
     for line in failed:
         print(f"camwatch: {line}", file=notes)
-    return 1 if failed else 0
+    return 130 if interrupted else int(bool(failed))
 
 
 def _measured(
@@ -141,11 +146,17 @@ def _whole(name: str, threads: int | None, measure: Callable[[], dict[str, Any]]
 
 
 def _wanted(only: str | None) -> list[str]:
-    asked = [name for name in _words(only) if name is not None]
-    unknown = [name for name in asked if name not in NAMES]
+    asked = _of("--only", only, NAMES)
+    return [name for name in NAMES if name in asked or asked == [None]]
+
+
+def _of(option: str, text: str | None, known: Sequence[str]) -> list[str | None]:
+    """The words of an option, each of them known; a single None for nothing."""
+    asked = _words(text)
+    unknown = [word for word in asked if word is not None and word not in known]
     if unknown:
-        raise InputError(f"--only: no section {unknown[0]!r}; there are {', '.join(NAMES)}")
-    return [name for name in NAMES if name in asked or not asked]
+        raise InputError(f"{option}: {unknown[0]!r} is none of {', '.join(known)}")
+    return asked
 
 
 def _words(text: str | None) -> list[str | None]:
@@ -171,11 +182,10 @@ def _sizes(text: str) -> tuple[str, ...]:
 
 def _engines(runtimes: str | None, precisions: str | None) -> list[dict[str, str]]:
     """camwatch in each runtime and precision: those asked for, else TensorFlow, and OpenVINO where it is installed."""
-    from camwatch.engine.analyzer import FaceAnalyzer  # light: loads no runtime
-
-    if runtimes is None and "runtime" in inspect.signature(FaceAnalyzer).parameters:
+    if runtimes is None:
         runtimes = "tensorflow,openvino" if importlib.util.find_spec("openvino") else "tensorflow"
-    return [_options(runtime, precision) for runtime in _words(runtimes) for precision in _words(precisions)]
+    chosen = _of("--runtime", runtimes, get_args(RuntimeName)), _of("--precision", precisions, get_args(Precision))
+    return [_options(runtime, precision) for runtime in chosen[0] for precision in chosen[1]]
 
 
 def _options(runtime: str | None, precision: str | None) -> dict[str, str]:

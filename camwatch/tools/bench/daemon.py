@@ -25,7 +25,7 @@ from camwatch.tools.video import Mp4Writer
 CAMERA_SIZES = ("1280x720", "1920x1080")
 """One camera of each."""
 _DEADLINE = 180.0
-_CLIP_SECONDS = 8
+_CLIP_SECONDS = 4
 
 
 def daemon(

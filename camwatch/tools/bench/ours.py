@@ -1,10 +1,9 @@
 """camwatch itself as a contestant, through its entry points only."""
 
 import cProfile
-import inspect
 import pstats
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,28 +24,14 @@ class Camwatch:
     """The engine and the data path.
 
     Args:
-        threads: CPU threads.
+        analyzer: Finds and embeds faces.
         files: The user's footage.
-        options: What `FaceAnalyzer` is told besides, such as `runtime` and `precision`.
     """
 
-    def __init__(self, threads: int, files: Sequence[Path], options: dict[str, str]) -> None:
-        """Load the networks."""
-        known = inspect.signature(FaceAnalyzer).parameters
-        for name in options:
-            if name not in known:
-                raise Unable(f"this version has no choice of {name}")
-        chosen: dict[str, Any] = dict(options)
-        try:
-            self._analyzer = FaceAnalyzer(threads=threads, device="cpu", **chosen)
-        except InputError as error:
-            raise Unable(str(error)) from error
-        self._files = files
-        self.about = {
-            name: str(getattr(self._analyzer, name))
-            for name in ("runtime", "precision")
-            if hasattr(self._analyzer, name)
-        }
+    def __init__(self, analyzer: FaceAnalyzer, files: Sequence[Path]) -> None:
+        """Ready for tasks."""
+        self._analyzer, self._files = analyzer, files
+        self.about = {"runtime": str(analyzer.runtime), "precision": str(analyzer.precision)}
 
     def prepare(self, task: Task) -> Prepared:
         """See `Contestant`."""
@@ -130,6 +115,24 @@ class Camwatch:
 
     def _pictures(self, task: Task) -> list[Picture]:
         return pictures(parse_size(task["size"]), task["frames"], self._files)
+
+
+def load(threads: int, files: Sequence[Path], options: Mapping[str, str]) -> Camwatch:
+    """camwatch with its own networks.
+
+    Args:
+        threads: CPU threads.
+        files: The user's footage.
+        options: What `FaceAnalyzer` is told besides: `runtime`, `precision`.
+
+    Raises:
+        Unable: It cannot be had so, as the runtime is not installed.
+    """
+    chosen: dict[str, Any] = dict(options)
+    try:
+        return Camwatch(FaceAnalyzer(threads=threads, device="cpu", **chosen), files)
+    except InputError as error:
+        raise Unable(str(error)) from error
 
 
 def _found(face: Detection, picture: Picture) -> tuple[float, ...]:

@@ -45,7 +45,8 @@ def section(told: Result, name: str) -> list[str]:
             lines += ["", f"**{result['threads']} thread{'s' if result['threads'] > 1 else ''}**", ""]
         lines += [f"Failed: {result['failed']}"] if "failed" in result else _DRAWN[name](result)
         lines += [f"\n{who}: {why}." for who, why in result.get("absent", {}).items()]
-        lines += [f"\n{who}: {', '.join(what.values())}." for who, what in result.get("chosen", {}).items()]
+        chosen = result.get("chosen", {}).items()
+        lines += [f"\n{who} computed with {what['runtime']} in {what['precision']}." for who, what in chosen]
     return lines[1:] if lines and not lines[0] else lines
 
 

@@ -69,9 +69,9 @@ def load(job: dict[str, Any]) -> Contestant:
     limit_threads(threads)
     match job["contestant"]:
         case "camwatch":
-            from camwatch.tools.bench.ours import Camwatch
+            from camwatch.tools.bench import ours
 
-            return Camwatch(threads, files, job["options"])
+            return ours.load(threads, files, job["options"])
         case "mtcnn":
             return Script(threads, files)
         case "facenet-pytorch":

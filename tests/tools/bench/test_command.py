@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from camwatch.errors import InputError
-from camwatch.tools.bench.command import NAMES, bench
+from camwatch.errors import CamwatchError, InputError
+from camwatch.tools.bench import command
+from camwatch.tools.bench.command import bench
 from camwatch.tools.bench.report import section, tables
-from camwatch.tools.bench.sections import SECTIONS
 from camwatch.tools.bench.team import Plan
 
 DEFAULTS: dict[str, Any] = {
@@ -30,7 +30,9 @@ DEFAULTS: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
-        ({"only": "detect,speed"}, "--only: no section 'speed'; there are agreement, detect"),
+        ({"only": "detect,speed"}, "--only: 'speed' is none of agreement, detect, embed"),
+        ({"runtimes": "tensorflow,torch"}, "--runtime: 'torch' is none of tensorflow, openvino, jax"),
+        ({"precisions": "int8"}, "--precision: 'int8' is none of float32, bfloat16"),
         ({"threads": "two"}, "--threads: 'two' is not a list of numbers from 1, such as 1,2"),
         ({"threads": "0"}, "--threads: '0'"),
         ({"min_faces": "40,"}, "--min-face: '40,' is not a list"),
@@ -51,15 +53,41 @@ def test_a_video_that_is_none_is_refused_before_anything_is_loaded(tmp_path: Pat
         bench(**(DEFAULTS | {"videos": [tmp_path / "hall.mp4"]}))
 
 
+def test_what_was_done_before_ctrl_c_is_printed(footage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(engines: Any, plan: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "handover", lambda **options: [])
+    monkeypatch.setattr(command, "_starts", stopped)
+    out = io.StringIO()
+    status = bench(**(DEFAULTS | {"only": "handover,start"}), results=out, notes=io.StringIO())
+    assert (status, [each["section"] for each in json.loads(out.getvalue())["results"]]) == (130, ["handover"])
+
+
+def test_a_section_that_fails_does_not_take_the_others_with_it(footage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(**options: Any) -> Any:
+        raise CamwatchError("bench: it died")
+
+    monkeypatch.setattr(command, "handover", failing)
+    monkeypatch.setattr(command, "_starts", lambda engines, plan: [])
+    out, notes = io.StringIO(), io.StringIO()
+    status = bench(**(DEFAULTS | {"only": "handover,start", "json_output": False}), results=out, notes=notes)
+    assert status == 1
+    assert "Failed: bench: it died" in out.getvalue() and "## Start" in out.getvalue()
+    assert notes.getvalue().endswith("camwatch: handover: bench: it died\n")
+
+
+REAL = ("agreement", "detect", "pipeline", "memory", "handover")
+
+
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory, footage: Any) -> Any:
-    """Everything but the daemon, on few small pictures, one round."""
+def told(footage: Any) -> Any:
+    """What can be had from two contestants, on few small pictures, one round."""
     out, notes = io.StringIO(), io.StringIO()
     plan = Plan(batches=(1, 2), frames=8, scene_frames=8)
-    only = ",".join(name for name in NAMES if name not in ("start", "growth"))
-    status = bench(
-        **(DEFAULTS | {"only": only, "sizes": "320x180", "min_faces": "20,40"}), results=out, notes=notes, plan=plan
-    )
+    asked = {"only": ",".join(REAL), "sizes": "320x180", "min_faces": "40"}
+    asked |= {"runtimes": "tensorflow", "precisions": "float32"}
+    status = bench(**(DEFAULTS | asked), results=out, notes=notes, plan=plan)
     assert status == 0, notes.getvalue()
     return json.loads(out.getvalue())
 
@@ -69,7 +97,7 @@ def test_all_sections_are_there_in_a_fixed_form(told: Any) -> None:
     assert (told["schema"], told["settings"]["threads"]) == (1, [1])
     assert {"processor", "cores", "memory_gib", "load_average", "packages"} <= set(told["machine"])
     results = {result["section"]: result for result in told["results"]}
-    assert set(results) == {"handover", *SECTIONS} - {"growth"}
+    assert set(results) == set(REAL)
     assert [name for name, result in results.items() if "failed" in result] == []
     assert {result["threads"] for name, result in results.items() if name != "handover"} == {1}
 
@@ -96,16 +124,6 @@ def test_the_script_embeds_every_face_and_camwatch_decides(told: Any) -> None:
     for row in (row for label, row in found.items() if label.startswith("camwatch")):
         assert 0 < row["embedded"] <= row["faces"]
     assert {row["faces"] for row in quiet["found"]} == {0}
-
-
-@pytest.mark.weights
-def test_the_floor_is_below_what_a_frame_costs(told: Any) -> None:
-    [floor] = [result for result in told["results"] if result["section"] == "floor"]
-    assert floor["face"]["gflop"] == pytest.approx(2.835, abs=0.001)
-    for frame in floor["frames"]:
-        for row in frame["rows"]:
-            assert 0 < frame["floor_ms"]["float32"] < row["cpu_ms"]["median"]
-            assert any(each["function"].startswith("engine/") for each in row["profile"])
 
 
 @pytest.mark.weights
