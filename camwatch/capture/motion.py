@@ -26,6 +26,9 @@ background is then taken anew, so that the gate does not stay open until it has 
 LEARNING = 6.0
 """Time constant of the background, seconds. Who walks in and stands still counts as motion until the background has
 taken him in: about 6 s at a difference of 40 grey levels."""
+REMEMBERING = 300.0
+"""Time constant of the older background, seconds. It still knows what was there before somebody came, so the gate
+closes when he has gone, and not only when the other one has forgotten him."""
 HOLD = 1.0
 """Seconds the gate stays open after the last motion."""
 
@@ -55,7 +58,7 @@ class MotionGate:
         self._floor = FrameSampler(floor_fps) if floor_fps else None
         self._masks = [np.asarray(mask, np.float64) for mask in masks]
         self._watched: NDArray[np.bool_] | None = None
-        self._background: NDArray[np.float32] | None = None
+        self._backgrounds: list[NDArray[np.float32]] = []  # the newer one, the older one
         self._last = 0.0
         self._open_until = -math.inf
 
@@ -79,18 +82,21 @@ class MotionGate:
     def _moves(self, luma: NDArray[np.uint8], t: float) -> bool:
         picture = _blurred(luma)
         elapsed, self._last = t - self._last, t
-        if self._background is None or self._background.shape != picture.shape or elapsed < 0:
-            self._background = picture
+        if not self._backgrounds or self._backgrounds[0].shape != picture.shape or elapsed < 0:
+            self._backgrounds = [picture, picture.copy()]
             self._watched = self._unmasked(picture.shape[1], picture.shape[0])
             return True
         assert self._watched is not None
-        change = picture - self._background
-        count = np.count_nonzero((np.abs(change) > STEP) & self._watched)
-        watched = np.count_nonzero(self._watched)
+        moved = self._watched.copy()
+        for background, seconds in zip(self._backgrounds, (LEARNING, REMEMBERING), strict=True):
+            change = picture - background
+            moved &= np.abs(change) > STEP
+            change *= np.float32(1 - math.exp(-elapsed / seconds))
+            background += change
+        count, watched = np.count_nonzero(moved), np.count_nonzero(self._watched)
         if watched and count >= SCENE * watched:
-            self._background = picture
+            self._backgrounds = [picture, picture.copy()]
             return True
-        self._background += np.float32(1 - math.exp(-elapsed / LEARNING)) * change
         return bool(count > 0 and count >= SHARE * watched)
 
     def _unmasked(self, width: int, height: int) -> NDArray[np.bool_]:

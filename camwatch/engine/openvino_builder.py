@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
-from openvino import opset1
-from openvino import opset13 as ops
 
 from camwatch.engine.networks import Floats, Node, Padding
+from camwatch.engine.openvino_import import opset1, ov
+from camwatch.engine.openvino_import import opset13 as ops
 from camwatch.engine.weights import Arrays
 
 

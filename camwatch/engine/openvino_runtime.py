@@ -1,7 +1,8 @@
 """OpenVINO as a runtime, for CPUs: converted networks are kept in a folder, so that a start does not convert again.
 
 A kept network is two files in OpenVINO's own format and a note with their hashes. Its name says which weights, which
-description and which OpenVINO it is of; one that does not match its note is made anew.
+description and which OpenVINO it is of; one that does not match its note is made anew. For bfloat16 its weights are
+kept as float16, which has more digits than the processor is going to use and takes half the memory of float32.
 """
 
 import contextlib
@@ -17,11 +18,11 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from camwatch.engine import frozen_graph, graph_messages, inception_resnet, networks, openvino_builder, weights
 from camwatch.engine.openvino_builder import OpenVinoBuilder
+from camwatch.engine.openvino_import import ov
 from camwatch.engine.runtime import Network, Precision, Run, RuntimeName
 
 _log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class OpenVinoRuntime:
             "ENABLE_CPU_PINNING": False,  # the cores are shared with the readers
             "CPU_RUNTIME_CACHE_CAPACITY": _SHAPES,
         }
-        compiled = self._core.compile_model(self._model(network), "CPU", settings)
+        compiled = self._core.compile_model(self._model(network, precision), "CPU", settings)
         own = threading.local()  # a request holds one answer: shared, threads would read each other's
 
         def run(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -77,20 +78,21 @@ class OpenVinoRuntime:
 
         return run
 
-    def _model(self, network: Network) -> Any:
+    def _model(self, network: Network, precision: Precision) -> Any:
         if self._cache is None:
             return network.describe(OpenVinoBuilder())
-        folder = self._cache / f"{network.name}-{_form(network)}"
-        if _is_whole(folder):
-            # RuntimeError: taken away in between, by a process that found it damaged before
-            with contextlib.suppress(RuntimeError):
-                return self._core.read_model(str(folder / _PARTS[0]))
-        model = network.describe(OpenVinoBuilder())
-        try:
-            _keep(model, folder)
-        except OSError as error:
-            _log.warning("%s: the converted network cannot be kept there: %s", self._cache, error.strerror or error)
-        return model
+        folder = self._cache / f"{network.name}-{precision}-{_form(network)}"
+        if not _is_whole(folder):
+            try:
+                _keep(network.describe(OpenVinoBuilder()), folder, precision)
+            except OSError as error:
+                _log.warning("%s: converted networks cannot be kept there: %s", self._cache, error.strerror or error)
+            self._cache = None  # said once
+        # Read back also what was just written, so that the first start answers as all later ones. RuntimeError: it is
+        # not there, or taken away in between by a process that found it damaged before.
+        with contextlib.suppress(RuntimeError):
+            return self._core.read_model(str(folder / _PARTS[0]))
+        return network.describe(OpenVinoBuilder())
 
 
 def _form(network: Network) -> str:
@@ -112,14 +114,14 @@ def _hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _keep(model: Any, folder: Path) -> None:
+def _keep(model: Any, folder: Path, precision: Precision) -> None:
     """Write a network beside its place, then put it there in one step; what another process put there stays."""
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as name:
         new = Path(name, "network")
         new.mkdir(mode=0o700)
         try:
-            ov.save_model(model, str(new / _PARTS[0]), compress_to_fp16=False)
+            ov.save_model(model, str(new / _PARTS[0]), compress_to_fp16=precision == "bfloat16")
         except RuntimeError as error:  # what OpenVINO raises where the disk is full, say
             raise OSError(str(error).splitlines()[0]) from error
         note = json.dumps({part: _hash(new / part) for part in _PARTS})

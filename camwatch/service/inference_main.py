@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from camwatch.capture.planes import Layout
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.engine.photos import enroll_photo
 from camwatch.errors import InputError, PhotoError
@@ -119,7 +120,9 @@ class Inference:
         return self._begin_batch() or self._begin_photo()
 
     def _warm_up(self) -> None:
-        """Run every network once, so that the first visitor does not wait for their compilation."""
+        """Run everything once, so that the first visitor does not wait for networks to compile or FFmpeg to load."""
+        tiny = Layout(16, 16)
+        tiny.rgb(np.zeros(tiny.nbytes, np.uint8))
         self._analyzer.detect([np.zeros((360, 640, 3), np.uint8)], min(self._min_face.values(), default=40))
         self._analyzer.embed(np.zeros((1, 160, 160, 3), np.uint8))
 

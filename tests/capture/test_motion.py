@@ -69,6 +69,26 @@ def test_who_walks_in_and_stands_still_is_seen_for_some_seconds_and_then_is_back
     assert not any(opened[round(5 * (LEARNING * 3 + HOLD)) :])
 
 
+@pytest.mark.parametrize("stay", [3.0, 15.0])
+def test_it_closes_when_a_visitor_has_gone_and_opens_for_the_next_one(stay: float) -> None:
+    gate = quiet()
+    start = settled(gate)
+    for i in range(round(stay * 5)):
+        gate.open(person(70), start + i / 5)
+    left = start + stay
+    after = [gate.open(scene(), left + i / 5) for i in range(50)]
+    assert not any(after[round(5 * HOLD) + 1 :])
+    assert gate.open(person(70), left + 10)
+
+
+def test_what_stays_long_enough_is_noticed_when_it_goes() -> None:
+    gate = quiet()
+    start = settled(gate)
+    for i in range(5 * 1000):
+        gate.open(person(70), start + i / 5)
+    assert gate.open(scene(), start + 1000)
+
+
 def test_it_stays_open_for_a_moment_after_the_motion() -> None:
     gate = quiet()
     start = settled(gate)

@@ -1,5 +1,4 @@
 import importlib
-from typing import Any
 
 import numpy as np
 import pytest
