@@ -87,7 +87,7 @@ class OpenVinoRuntime:
                 _keep(network.describe(OpenVinoBuilder()), folder, precision)
             except OSError as error:
                 _log.warning("%s: converted networks cannot be kept there: %s", self._cache, error.strerror or error)
-            self._cache = None  # said once
+                self._cache = None  # said once
         # Read back also what was just written, so that the first start answers as all later ones. RuntimeError: it is
         # not there, or taken away in between by a process that found it damaged before.
         with contextlib.suppress(RuntimeError):

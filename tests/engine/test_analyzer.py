@@ -2,6 +2,7 @@ import doctest
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 import camwatch.engine.analyzer
+from camwatch.engine import loading
 from camwatch.engine.alignment import chip, crop
 from camwatch.engine.analyzer import FaceAnalyzer
+from camwatch.engine.loading import Loaded
 from camwatch.engine.photos import enroll_photo, read_photo
 from camwatch.geometry import grow
 from camwatch.records import Box, Choice, Detection, Frame, Glimpse, Picture
@@ -188,6 +191,32 @@ def test_stages_are_timed_where_they_happened() -> None:
     analyzer.analyze([frame("a", 1)])
 
     assert told == [("detect", 2.0), ("embed", 3.0), ("detect", 4.0)]
+
+
+def test_what_computes_and_in_what_is_asked_for_and_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def load(**options: Any) -> Loaded:
+        asked.append(options)
+        return Loaded(Detector(), Embedder(), "openvino", "bfloat16")  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loading, "load_networks", load)
+    analyzer = FaceAnalyzer(runtime="openvino", precision="auto", device="cpu", threads=3, cache=tmp_path)
+    assert (analyzer.runtime, analyzer.precision, analyzer.network) == ("openvino", "bfloat16", "mean-colour")
+    assert asked[0] == {
+        "runtime": "openvino",
+        "precision": "auto",
+        "device": "cpu",
+        "threads": 3,
+        "gpu_memory_mib": None,
+        "facenet_weights": None,
+        "cache": tmp_path,
+    }
+    mine = Embedder()
+    assert FaceAnalyzer(embedder=mine).network == mine.network
+    assert asked[1]["cache"] == loading.default_cache()
+    given = FaceAnalyzer(detector=Detector(), embedder=mine)
+    assert (given.runtime, given.precision, len(asked)) == ("", "", 2), "nothing is loaded that is not needed"
 
 
 def test_no_frames_give_no_observations() -> None:

@@ -117,10 +117,10 @@ except InputError as error:
 @pytest.mark.parametrize(
     ("loaded", "said"),
     [
-        ("", "KERAS_BACKEND is 'tensorflow' in this process: the runtime jax needs 'jax', or no value\n"),
+        ("", "KERAS_BACKEND is 'numpy' in this process: the runtime jax needs 'jax', or no value\n"),
         ("keras", "the runtime jax needs a process in which nothing has loaded Keras before\n"),
     ],
 )
 def test_a_process_with_another_backend_is_refused(loaded: str, said: str) -> None:
-    done = fresh(TOO_LATE, loaded, KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3")
+    done = fresh(TOO_LATE, loaded, KERAS_BACKEND="numpy", TF_CPP_MIN_LOG_LEVEL="3")
     assert (done.returncode, done.stdout) == (0, said), done.stderr

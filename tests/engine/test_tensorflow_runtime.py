@@ -99,7 +99,12 @@ def test_a_crash_while_stderr_is_filtered_loses_no_words() -> None:
 
 
 def test_what_is_written_just_before_a_silent_end_arrives() -> None:
-    script = "import os\nfrom camwatch.engine import tensorflow_runtime as runtime\nwith runtime._quiet_stderr():\n    os.write(2, b'x\\n')\n"
+    script = (
+        "import os\n"
+        "from camwatch.engine import tensorflow_runtime as runtime\n"
+        "with runtime._quiet_stderr():\n"
+        "    os.write(2, b'x\\n')\n"
+    )
     assert fresh(script + "    os._exit(3)").stderr == "x\n"
     assert fresh(script + "    os.kill(os.getpid(), 9)").stderr == "x\n"
 
