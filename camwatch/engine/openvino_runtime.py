@@ -6,6 +6,7 @@ kept as float16, which has more digits than the processor is going to use and ta
 """
 
 import contextlib
+import functools
 import hashlib
 import inspect
 import json
@@ -51,7 +52,7 @@ class OpenVinoRuntime:
         cores = len(os.sched_getaffinity(0))
         if threads is not None:
             cv2.setNumThreads(threads)
-        self._core = ov.Core()
+        self._core = _core()
         self._threads = threads or cores
         self._streams = max(1, min(cores // self._threads, _MOST_STREAMS))
         self._cache = cache
@@ -93,6 +94,16 @@ class OpenVinoRuntime:
         with contextlib.suppress(RuntimeError):
             return self._core.read_model(str(folder / _PARTS[0]))
         return network.describe(OpenVinoBuilder())
+
+
+@functools.cache
+def _core() -> Any:
+    """The one of this process, never given up.
+
+    On processors with AVX-512, OpenVINO gives the thread that first uses it an alternate stack for signals. It frees
+    that memory with its last core, and nobody tells the thread: the next signal would end the process.
+    """
+    return ov.Core()
 
 
 def _form(network: Network) -> str:

@@ -61,7 +61,7 @@ def test_bfloat16_finds_the_same_faces_and_embeds_them_alike(
     pictures = list(photos.values())
     exact, lower = (FaceDetector(runtime=runtime, precision=each) for each in ("float32", "bfloat16"))
     for faces, found in zip(exact.detect(pictures, min_face=40), lower.detect(pictures, min_face=40), strict=True):
-        assert all(any(iou(face.box, other.box) > 0.9 for other in found) for face in faces if face.confidence > 0.9)
+        assert all(any(iou(face.box, other.box) > 0.8 for other in found) for face in faces if face.confidence > 0.9)
         assert len(found) <= len(faces) + 1
     one, other = (FaceEmbedder(runtime=runtime, precision=each).embed(chips) for each in ("float32", "bfloat16"))
     assert (one * other).sum(axis=1).min() > 0.999
@@ -256,3 +256,22 @@ def test_an_analyzer_with_openvino_loads_no_other_runtime_and_counts_nobody(foot
     assert list(home.iterdir()) == []
     assert said["runtime"] == "openvino" and said["empty"] == [] and said["again"]
     assert said["faces"][0] == said["faces"][2] >= 4 and said["faces"][1] == 0
+
+
+DROPPED = """
+import os, signal, threading
+from camwatch.engine.mtcnn import mtcnn_descriptions
+from camwatch.engine.openvino_runtime import OpenVinoRuntime
+held = [OpenVinoRuntime()]
+held[0].compile(mtcnn_descriptions()[1], "float32")
+last = threading.Thread(target=held.clear)
+last.start()
+last.join()
+signal.signal(signal.SIGTERM, lambda number, frame: print("asked to stop"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_signal_is_survived_after_another_thread_gave_openvino_up() -> None:
+    done = subprocess.run([sys.executable, "-c", DROPPED], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "asked to stop\n"), done.stderr
