@@ -20,8 +20,7 @@ STRIDE = 2
 
 _FACTOR = 0.709  # each level has about half the area of the one before
 _BLANK = 128
-_NEAR = 2.05  # up to this factor, interpolation of neighbours skips no pixel
-_LARGER = 1.3  # below this factor, interpolation blurs what was averaged already: boxes would be less exact
+_LARGER = 1.5  # halves are taken down to this multiple of a level: nearer to it, averages of averages blur
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +105,8 @@ def blank(layout: Layout, count: int) -> NDArray[np.uint8]:
 def paint(picture: Picture, layout: Layout, canvas: Picture) -> None:
     """Draw every level of a picture into its canvas, in place.
 
-    Each level is made from the picture's half, quarter ... above it: halving is an exact average of 2 x 2 pixels, and
-    what is left is interpolated where no pixel is skipped by it, else averaged. This costs a third of area averages
-    of the picture itself, and the networks find the same faces.
+    Each level is an area average of the picture's half, quarter ... that is at least 1.5 times as large; halves are
+    exact averages of 2 x 2 pixels. This costs a seventh of averaging the picture itself, and finds the same faces.
 
     Args:
         picture: (h, w, 3) uint8 of the size that the layout was planned for.
@@ -120,10 +118,7 @@ def paint(picture: Picture, layout: Layout, canvas: Picture) -> None:
         while _has_half(source, level):
             source = _half(source)
         region = canvas[level.y : level.y + level.height, level.x : level.x + level.width]
-        near = source.shape[1] < _NEAR * level.width
-        cv2.resize(
-            source, (level.width, level.height), dst=region, interpolation=cv2.INTER_LINEAR if near else cv2.INTER_AREA
-        )
+        cv2.resize(source, (level.width, level.height), dst=region, interpolation=cv2.INTER_AREA)
         # the network's pooling looks one pixel beyond an odd edge: let it see the edge again, not the neighbour
         if level.height % 2:
             canvas[level.y + level.height, level.x : level.x + level.width] = region[-1]
