@@ -86,7 +86,11 @@ class FaceDetector:
         self.capped = 0
         self._thresholds = thresholds
         self._max_candidates = max_candidates
-        self._pnet, self._rnet, self._onet = (runtime.compile(each, precision) for each in mtcnn_descriptions())
+        first, *others = mtcnn_descriptions()
+        # TensorFlow's bfloat16 loses small faces here, not in the networks after it: decision 013
+        proposing: Precision = "float32" if runtime.name == "tensorflow" else precision
+        self._pnet = runtime.compile(first, proposing)
+        self._rnet, self._onet = (runtime.compile(each, precision) for each in others)
         self._plan = lru_cache(maxsize=16)(plan)
 
     def detect(self, pictures: Sequence[Picture], *, min_face: int | Sequence[int]) -> list[list[Detection]]:

@@ -44,7 +44,7 @@ def test_faces_of_40_pixels_behind_jpeg(score: dict[str, Any]) -> None:
 
 def test_group_photos(score: dict[str, Any]) -> None:
     photos = score["photos"]
-    assert photos["detected"] >= 0.977 and photos["named_right"] >= 32  # 43 of 44: decision 013
+    assert photos["detected"] == 1.0 and photos["named_right"] >= 32
     assert photos["named_wrong"] == 0 and photos["unknown_named"] == 0
 
 

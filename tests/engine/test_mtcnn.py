@@ -80,7 +80,7 @@ def test_bfloat16_finds_the_same_faces(detector: FaceDetector, photos: dict[str,
     lower = FaceDetector(runtime=open_runtime("tensorflow"), precision="bfloat16")
     pictures = list(photos.values())
     for found, exact in zip(lower.detect(pictures, min_face=40), detector.detect(pictures, min_face=40), strict=True):
-        assert all(any(iou(face.box, other.box) > 0.8 for other in found) for face in exact if face.confidence > 0.9)
+        assert all(any(iou(face.box, other.box) > 0.9 for other in found) for face in exact if face.confidence > 0.9)
         assert len(found) <= len(exact) + 1
 
 

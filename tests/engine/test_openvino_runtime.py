@@ -61,7 +61,7 @@ def test_bfloat16_finds_the_same_faces_and_embeds_them_alike(
     pictures = list(photos.values())
     exact, lower = (FaceDetector(runtime=runtime, precision=each) for each in ("float32", "bfloat16"))
     for faces, found in zip(exact.detect(pictures, min_face=40), lower.detect(pictures, min_face=40), strict=True):
-        assert all(any(iou(face.box, other.box) > 0.8 for other in found) for face in faces if face.confidence > 0.9)
+        assert all(any(iou(face.box, other.box) > 0.9 for other in found) for face in faces if face.confidence > 0.9)
         assert len(found) <= len(faces) + 1
     one, other = (FaceEmbedder(runtime=runtime, precision=each).embed(chips) for each in ("float32", "bfloat16"))
     assert (one * other).sum(axis=1).min() > 0.999
