@@ -22,7 +22,13 @@ MAX_FACES = 32
 
 
 class Detector(Protocol):
-    """Finds faces; `mtcnn.FaceDetector` is one."""
+    """Finds faces; `mtcnn.FaceDetector` is one.
+
+    Attributes:
+        capped: Candidates so far that were left out because a picture had too many.
+    """
+
+    capped: int
 
     def detect(self, pictures: Sequence[Picture], *, min_face: int | Sequence[int]) -> list[list[Detection]]:
         """Faces of each picture; the smallest face is one for all, or one for each picture."""
@@ -124,6 +130,11 @@ class FaceAnalyzer:
         self._min_confidence, self._max_faces = min_confidence, max_faces
         self._on_stage, self._timer = on_stage or _ignore, timer
         self._stillness = Stillness()
+
+    @property
+    def candidates_capped(self) -> int:
+        """Candidates for faces so far that the detector left out because a picture had too many."""
+        return self._detector.capped
 
     def analyze(
         self, frames: Sequence[Frame], *, min_face: Mapping[str, int] | None = None, worth: Worth | None = None

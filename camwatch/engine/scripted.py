@@ -20,13 +20,14 @@ class ScriptedAnalyzer:
     Attributes:
         network: As given.
         faces_not_embedded: Always 0, as a real analyzer would count.
+        candidates_capped: The same.
     """
 
     def __init__(self, observations: Iterable[Observation], *, network: str = "scripted") -> None:
         """Index the script by camera and `seq`."""
         self._script = {(seen.camera, seen.seq): seen for seen in observations}
         self.network = network
-        self.faces_not_embedded = 0
+        self.faces_not_embedded = self.candidates_capped = 0
 
     def analyze(
         self, frames: Sequence[Frame], *, min_face: Mapping[str, int] | None = None, worth: Worth | None = None

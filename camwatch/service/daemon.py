@@ -160,6 +160,7 @@ class Daemon:
                 for stage, values in message.fields["stages"].items():
                     self._telemetry.child_stage("inference", stage, values)
                 self._telemetry.batch_frames(message.fields["batches"])
+                self._telemetry.capped_so_far(message.fields["capped"])
             case "ready":
                 log.info("inference is ready (%s)", message.fields["network"])
                 self._embed(self._gallery.begin(message.fields["network"]))

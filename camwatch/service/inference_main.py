@@ -243,7 +243,8 @@ class Inference:
     def _statistics(self) -> dict[str, Any]:
         with self._stages_lock:
             stages = {stage: histogram.to_list() for stage, histogram in self._stages.items()}
-        return {"stages": stages, "batches": self._batches.to_list()}
+        capped = {"candidates": self._analyzer.candidates_capped, "faces": self._analyzer.faces_not_embedded}
+        return {"stages": stages, "batches": self._batches.to_list(), "capped": capped}
 
 
 def main() -> None:

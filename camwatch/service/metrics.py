@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from camwatch import __version__
 from camwatch.service.histogram import FRAMES, SCORES, SECONDS, Histogram
-from camwatch.service.telemetry import Telemetry
+from camwatch.service.telemetry import CAPPED, Telemetry
 
 
 class DaemonCollector(Collector):
@@ -102,6 +102,13 @@ def _service(t: Telemetry) -> Iterable[Metric]:
     }
     for name, (text, value) in gauges.items():
         yield GaugeMetricFamily(name, text, value=value)
+    capped = CounterMetricFamily(
+        "camwatch_capped", "Candidates and faces left out because a picture had too many.", labels=["what"]
+    )
+    left_out = t.capped.total()
+    for what in CAPPED:
+        capped.add_metric([what], left_out[what])
+    yield capped
     restarts = CounterMetricFamily("camwatch_process_restarts", "Children started again.", labels=["process"])
     for process in ("reader", "inference"):
         restarts.add_metric([process], t.restarts[process])

@@ -13,6 +13,8 @@ from camwatch.service.histogram import FRAMES, SCORES, SECONDS, Histogram
 from camwatch.service.ring import FrameRing
 
 STAGES = ("decode", "queue", "detect", "embed", "identify", "publish")
+CAPPED = ("candidates", "faces")
+"""What one picture can have too many of."""
 
 
 @dataclass(slots=True)
@@ -41,6 +43,26 @@ class Lives:
 
 
 @dataclass(slots=True)
+class LivesTally:
+    """Counts that a child keeps from zero in each of its lives, as `Lives` does for histograms."""
+
+    past: Tally[str] = field(default_factory=Tally)
+    present: Tally[str] = field(default_factory=Tally)
+
+    def report(self, counts: Mapping[str, int]) -> None:
+        """Take what the child reports: since it was started."""
+        self.present = Tally(counts)
+
+    def end_life(self) -> None:
+        """The child died: what it reported last is kept."""
+        self.past, self.present = self.past + self.present, Tally()
+
+    def total(self) -> Tally[str]:
+        """Over all lives."""
+        return self.past + self.present
+
+
+@dataclass(slots=True)
 class CameraFigures:
     """What is counted for one camera."""
 
@@ -62,6 +84,7 @@ class Telemetry:
         self.stages = {stage: Histogram() for stage in ("identify", "publish")}
         self.child_stages: dict[tuple[str, str], Lives] = {}
         self.batches = Lives(FRAMES)
+        self.capped = LivesTally()
         self.event_latency: dict[str, Histogram] = {}
         self.scores: dict[str, Histogram] = {}
         self.restarts: Tally[str] = Tally()
@@ -88,6 +111,11 @@ class Telemetry:
         with self._lock:
             self.batches.report(values)
 
+    def capped_so_far(self, counts: Mapping[str, int]) -> None:
+        """What the inference process left out, by `CAPPED`."""
+        with self._lock:
+            self.capped.report(counts)
+
     def restarted(self, child: str) -> None:
         """A child died unasked and will be started again."""
         with self._lock:
@@ -101,6 +129,7 @@ class Telemetry:
                     lives.end_life()
             if child == "inference":
                 self.batches.end_life()
+                self.capped.end_life()
 
     def latency(self, event_type: str, seconds: float) -> None:
         """From a frame's capture to the broker's acknowledgement of the event it decided."""

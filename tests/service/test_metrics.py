@@ -103,7 +103,9 @@ def test_counters_go_on_over_the_death_of_a_child(served):
     life.observe(0.02)
     t.child_stage("inference", "detect", life.to_list())
     t.batch_frames(Histogram(FRAMES).to_list())
+    t.capped_so_far({"candidates": 3, "faces": 0})
     t.end_life("inference")
+    t.capped_so_far({"candidates": 2, "faces": 1})
     t.restarted("inference")
     t.child_stage("inference", "detect", life.to_list())
     got = served.samples()
@@ -111,6 +113,8 @@ def test_counters_go_on_over_the_death_of_a_child(served):
     assert got[("camwatch_stage_seconds_bucket", "le=0.01", "stage=detect")] == 0
     assert got[("camwatch_stage_seconds_bucket", "le=0.025", "stage=detect")] == 2
     assert got[("camwatch_process_restarts_total", "process=inference")] == 1
+    assert got[("camwatch_capped_total", "what=candidates")] == 5
+    assert got[("camwatch_capped_total", "what=faces")] == 1
 
 
 def test_counters_never_run_backwards_over_a_stop_that_was_asked_for(served):
