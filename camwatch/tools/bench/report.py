@@ -150,13 +150,15 @@ def _start(result: Result) -> list[str]:
     rows = []
     for each in result["rows"]:
         if "failed" in each:
-            rows.append((each["label"], each["failed"], "", ""))
+            rows.append((each["label"], each["failed"], "", "", ""))
             continue
         held = ", ".join(
             f"{one['process']} {one['now_mib']:.0f} ({one['shared_mib']:.0f})" for one in each["processes"]
         )
-        rows.append((each["label"], f"{each['ready_s']:.1f}", held, f"{each['stop_s']:.1f}"))
-    return _table(("", "seconds until ready", "resident MiB (shared memory in it)", "seconds to stop"), rows)
+        seconds = (f"{each[key]:.1f}" for key in ("first_ready_s", "ready_s", "stop_s"))
+        rows.append((each["label"], *seconds, held))
+    head = ("", "seconds until ready, the first time", "after that", "seconds to stop")
+    return _table((*head, "resident MiB (shared memory in it)"), rows)
 
 
 def _handover(result: Result) -> list[str]:
