@@ -14,8 +14,8 @@ from camwatch.engine.weights import FACENET, facenet_graph_path, facenet_network
 from camwatch.errors import WeightsError
 from camwatch.records import Picture
 
-CHUNK = 32
-"""Chips in one call of the network: more gain nothing on a CPU and cost memory."""
+_CHUNK = {"cpu": 8, "gpu": 32}
+"""Chips in one call of the network: more gain nothing, and cost each thread memory that it keeps."""
 MOST_ALIKE = 0.99
 """Cosine of two quite different patterns that no sound network reaches; the packaged one gives 0.65."""
 
@@ -45,6 +45,7 @@ class FaceEmbedder:
 
     Attributes:
         network: Name with the file's hash in it; embeddings of different networks must never be compared.
+        chunk: The most chips in one call of the network.
 
     Raises:
         WeightsError: The file is missing, damaged, or another network.
@@ -56,11 +57,13 @@ class FaceEmbedder:
         """Read the weights, build the network and try it; takes some seconds."""
         described = facenet_description(weights)
         self.network = facenet_network(described.identity)
-        self._run: Run = (runtime or open_runtime("tensorflow")).compile(described, precision)
+        runtime = runtime or open_runtime("tensorflow")
+        self.chunk = _CHUNK[runtime.device]
+        self._run: Run = runtime.compile(described, precision)
         self._try(facenet_graph_path() if weights is None else weights)
 
     def embed(self, chips: NDArray[np.uint8] | Sequence[Picture]) -> NDArray[np.float32]:
-        """Embed any number of chips, at most `CHUNK` at a time.
+        """Embed any number of chips, at most `chunk` at a time.
 
         Args:
             chips: (n, 160, 160, 3) uint8, RGB, or a sequence of n such pictures; n may be 0.
@@ -72,8 +75,8 @@ class FaceEmbedder:
             ValueError: The chips have another shape or type.
         """
         rows = [np.empty((0, EMBEDDING_SIZE), np.float32)]
-        for start in range(0, len(chips), CHUNK):
-            chunk = np.asarray(chips[start : start + CHUNK])
+        for start in range(0, len(chips), self.chunk):
+            chunk = np.asarray(chips[start : start + self.chunk])
             if chunk.dtype != np.uint8 or chunk.shape[1:] != (CHIP_SIZE, CHIP_SIZE, 3):
                 raise ValueError(f"chips are {chunk.dtype} {chunk.shape}, uint8 (n, 160, 160, 3) expected")
             rows.append(self._run(chunk))

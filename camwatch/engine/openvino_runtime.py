@@ -1,19 +1,24 @@
 """OpenVINO as a runtime, for CPUs: converted networks are kept in a folder, so that a start does not convert again.
 
 A kept network is two files in OpenVINO's own format and a note with their hashes. Its name says which weights, which
-description and which OpenVINO it is of; one that does not match its note is made anew. For bfloat16 its weights are
+description and which OpenVINO it is of; one that does not match its note is made anew, one that nobody has read for a
+month goes. For bfloat16 its weights are
 kept as float16, which has more digits than the processor is going to use and takes half the memory of float32.
 """
 
 import contextlib
+import ctypes
 import functools
 import hashlib
 import inspect
 import json
 import logging
+import mmap
 import os
+import shutil
 import tempfile
-import threading
+import time
+from collections import deque
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +38,9 @@ _NOTE = "note.json"
 _PARTS = ("network.xml", "network.bin")
 _SOURCES = (networks, openvino_builder, inception_resnet, frozen_graph, graph_messages, weights)
 _MOST_STREAMS = 4
+_MAPS = Path("/proc/self/maps")
+_LIBC = ctypes.CDLL(None)
+_KEPT_SECONDS = 30 * 86400.0
 _SHAPES = 32  # prepared forms kept: without a limit, every new size of picture takes memory and never gives it back
 
 
@@ -68,14 +76,23 @@ class OpenVinoRuntime:
             "CPU_RUNTIME_CACHE_CAPACITY": _SHAPES,
         }
         compiled = self._core.compile_model(self._model(network, precision), "CPU", settings)
-        own = threading.local()  # a request holds one answer: shared, threads would read each other's
+        # A request holds one answer: shared, threads would read each other's. Each also keeps working memory, so there
+        # are no more than there were calls at once; one for each thread would leave one with that which only loads.
+        idle: deque[Any] = deque()
 
         def run(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-            if not hasattr(own, "request"):
-                own.request = compiled.create_infer_request()
-            own.request.infer([np.ascontiguousarray(pixels)], share_inputs=True)
-            # a copy: the next call writes to the same memory
-            return np.array(own.request.get_output_tensor(0).data, np.float32)
+            try:
+                request, is_new = idle.pop(), False
+            except IndexError:
+                request, is_new = compiled.create_infer_request(), True
+            try:
+                request.infer([np.ascontiguousarray(pixels)], share_inputs=True)
+                # a copy: the next call writes to the same memory
+                return np.array(request.get_output_tensor(0).data, np.float32)
+            finally:
+                idle.append(request)
+                if is_new:
+                    _forget_weights()
 
         return run
 
@@ -83,9 +100,13 @@ class OpenVinoRuntime:
         if self._cache is None:
             return network.describe(OpenVinoBuilder())
         folder = self._cache / f"{network.name}-{precision}-{_form(network)}"
-        if not _is_whole(folder):
+        if _is_whole(folder):
+            with contextlib.suppress(OSError):  # somebody else's, for reading only
+                os.utime(folder)
+        else:
             try:
                 _keep(network.describe(OpenVinoBuilder()), folder, precision)
+                _sweep(self._cache)
             except OSError as error:
                 _log.warning("%s: converted networks cannot be kept there: %s", self._cache, error.strerror or error)
                 self._cache = None  # said once
@@ -104,6 +125,18 @@ def _core() -> Any:
     that memory with its last core, and nobody tells the thread: the next signal would end the process.
     """
     return ov.Core()
+
+
+def _forget_weights() -> None:
+    """Let go of the memory that holds the files of networks, which OpenVINO keeps mapped as long as they live.
+
+    With its first picture each makes forms of its own of its weights, and does not look at the file again; what it
+    does look at comes from the disk again. See madvise(2), MADV_DONTNEED.
+    """
+    with _MAPS.open() as maps:
+        places = [line.split(maxsplit=1)[0] for line in maps if line.rstrip().endswith(f"/{_PARTS[1]}")]
+    for start, end in ([int(side, 16) for side in place.split("-")] for place in places):
+        _LIBC.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
 
 
 def _form(network: Network) -> str:
@@ -144,3 +177,11 @@ def _keep(model: Any, folder: Path, precision: Precision) -> None:
         except OSError:
             if not _is_whole(folder):
                 raise
+
+
+def _sweep(cache: Path) -> None:
+    """Remove networks of versions that nobody starts any more; each update leaves 60 MB of them."""
+    for note in cache.glob(f"*/{_NOTE}"):
+        with contextlib.suppress(OSError):
+            if note.parent.stat().st_mtime < time.time() - _KEPT_SECONDS:
+                shutil.rmtree(note.parent)

@@ -1,8 +1,9 @@
-"""The inference process: the only one that holds TensorFlow. Batches over all cameras, photos in between.
+"""The inference process: the only one that holds the networks. Batches over all cameras, photos in between.
 
 It is restarted alone: a new one attaches to the same rings and goes on at `read`.
 """
 
+import ctypes
 import logging
 import os
 import secrets
@@ -125,6 +126,8 @@ class Inference:
         tiny.rgb(np.zeros(tiny.nbytes, np.uint8))
         self._analyzer.detect([np.zeros((360, 640, 3), np.uint8)], min(self._min_face.values(), default=40))
         self._analyzer.embed(np.zeros((1, 160, 160, 3), np.uint8))
+        # what loading took and gave up, glibc would keep for later: see malloc_trim(3)
+        ctypes.CDLL(None).malloc_trim(0)
 
     def _obey(self) -> None:
         while not self._worker.commands.empty():

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from camwatch.engine import facenet
 from camwatch.engine.analyzer import FaceAnalyzer
-from camwatch.engine.facenet import CHUNK, FaceEmbedder
+from camwatch.engine.facenet import FaceEmbedder
 from camwatch.engine.runtime import open_runtime
 from camwatch.engine.weights import facenet_graph_path
 from camwatch.errors import WeightsError
@@ -55,12 +55,13 @@ def test_bfloat16_gives_nearly_the_same_embeddings(exact: FaceEmbedder, chips: N
 
 
 def test_an_embedding_does_not_depend_on_its_batch(exact: FaceEmbedder, chips: NDArray[np.uint8]) -> None:
-    many = np.resize(chips, (CHUNK + 3, 160, 160, 3))
+    chunk = exact.chunk
+    many = np.resize(chips, (chunk + 3, 160, 160, 3))
 
     together = exact.embed(many)
 
-    assert together.shape == (CHUNK + 3, 512)
-    for index in (0, 1, CHUNK - 1, CHUNK, CHUNK + 2):
+    assert together.shape == (chunk + 3, 512)
+    for index in (0, 1, chunk - 1, chunk, chunk + 2):
         assert np.abs(exact.embed(many[index : index + 1])[0] - together[index]).max() < 2e-6
     np.testing.assert_array_equal(exact.embed(list(many[:2])).shape, (2, 512))
 

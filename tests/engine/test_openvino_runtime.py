@@ -1,8 +1,10 @@
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ pytest.importorskip("openvino", reason="openvino is not installed: pip install '
 
 import cv2
 
-from camwatch.engine import openvino_runtime
+from camwatch.engine import networks, openvino_runtime
 from camwatch.engine.facenet import FaceEmbedder, facenet_description
 from camwatch.engine.mtcnn import FaceDetector, mtcnn_descriptions
 from camwatch.engine.openvino_runtime import OpenVinoRuntime
@@ -159,6 +161,42 @@ def test_another_description_or_other_weights_are_kept_beside_it(
     monkeypatch.setattr(openvino_runtime, "_SOURCES", (openvino_runtime,))
     answer(tmp_path)
     assert len(described) == len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_nobody_read_for_a_month_goes_when_another_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def old(folder: Path) -> None:
+        os.utime(folder, times=(time.time() - 31 * 86400,) * 2)
+
+    answer(tmp_path)
+    [first] = tmp_path.iterdir()
+    old(first)
+    answer(tmp_path)  # reads it: still wanted
+    (tmp_path / "precision.json").write_text("{}")
+    old(tmp_path / "precision.json")
+    monkeypatch.setattr(openvino_runtime, "_SOURCES", (openvino_runtime,))
+    answer(tmp_path)
+    assert first.exists()
+    old(first)
+    monkeypatch.setattr(openvino_runtime, "_SOURCES", (networks,))
+    answer(tmp_path)
+    assert not first.exists()
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_files_of_networks_are_not_held_in_memory(tmp_path: Path) -> None:
+    run = OpenVinoRuntime(cache=tmp_path).compile(network("facenet"), "bfloat16")
+    run(np.zeros((1, 160, 160, 3), np.uint8))
+    size = next(tmp_path.rglob("network.bin")).stat().st_size
+    held = [area.split("Rss:")[1].split()[0] for area in memory_areas() if str(tmp_path) in area]
+    assert size > 40e6
+    assert held and sum(int(kilobytes) for kilobytes in held) * 1024 < size / 20
+
+
+def memory_areas() -> list[str]:
+    """What proc_pid_smaps(5) tells of each mapping, its name first."""
+    return re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text(), flags=re.MULTILINE)
 
 
 def test_one_that_vanishes_while_it_is_read_is_made_anew(
