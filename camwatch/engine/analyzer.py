@@ -1,5 +1,6 @@
 """The engine's one entry point: frames of any cameras in, observations out."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -126,6 +127,7 @@ class FaceAnalyzer:
         self.min_face = min_face
         self.network = embedder.network
         self.faces_not_embedded = 0
+        self._counting = threading.Lock()
         self._detector, self._embedder = detector, embedder
         self._min_confidence, self._max_faces = min_confidence, max_faces
         self._on_stage, self._timer = on_stage or _ignore, timer
@@ -205,7 +207,8 @@ class FaceAnalyzer:
             seen = [Face(*pair, None, None) for pair in zip(detections, measured, strict=True)]
             faces.append(seen)
             by_size = sorted(range(len(seen)), key=lambda i: detections[i].box.height, reverse=True)
-            self.faces_not_embedded += len(by_size[self._max_faces :])
+            with self._counting:
+                self.faces_not_embedded += len(by_size[self._max_faces :])
             largest = by_size[: self._max_faces]
             for number, choice in zip(largest, _choices(frame, [seen[i] for i in largest], worth), strict=True):
                 cut = chip(picture, detections[number].box) if choice.embed or choice.show else None

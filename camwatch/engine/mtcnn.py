@@ -9,6 +9,7 @@ Source: Zhang et al., "Joint Face Detection and Alignment using Multitask Cascad
 https://arxiv.org/abs/1604.02878.
 """
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -84,6 +85,7 @@ class FaceDetector:
         """
         runtime = runtime or open_runtime("tensorflow")
         self.capped = 0
+        self._counting = threading.Lock()
         self._thresholds = thresholds
         self._max_candidates = max_candidates
         first, *others = mtcnn_descriptions()
@@ -146,7 +148,7 @@ class FaceDetector:
             levels.append(level)
         windows, level = join(parts), np.concatenate(levels)
         chosen = best(windows, 4 * self._max_candidates)
-        self.capped += len(windows) - len(chosen)
+        self._count_capped(len(windows) - len(chosen))
         windows, level = windows.take(chosen), level[chosen]
         return windows.take(suppress(windows, 0.5, levels=level))
 
@@ -175,8 +177,12 @@ class FaceDetector:
     def _cap(self, candidates: Candidates, limit: int) -> Candidates:
         """The best of each picture; counts the others."""
         chosen = best(candidates, limit)
-        self.capped += len(candidates) - len(chosen)
+        self._count_capped(len(candidates) - len(chosen))
         return candidates if len(chosen) == len(candidates) else candidates.take(chosen)
+
+    def _count_capped(self, count: int) -> None:
+        with self._counting:
+            self.capped += count
 
 
 def _groups(pictures: Sequence[Picture], min_face: int | Sequence[int]) -> dict[tuple[int, int, int], list[int]]:
