@@ -1,6 +1,7 @@
 # make install   .venv with camwatch, its tools and the demo's footage (about two minutes, 2.6 GB, the first time)
 # make check     linters, types, import contracts
 # make test      all tests; ARGS="-k ring" passes options to pytest
+# make homeassistant  a Home Assistant for the tests that need one (five minutes; Python 3.13)
 # make bench     measures everything, about an hour; fills docs/performance.md
 # make demo      the whole daemon on recorded cameras, no configuration needed
 # make clean     back to a clean clone
@@ -20,7 +21,7 @@ export PIP_ROOT_USER_ACTION := ignore
 PIP := $(BIN)/python -m pip --no-input
 
 .DEFAULT_GOAL := install
-.PHONY: install check lint types contracts test bench demo clean
+.PHONY: install check lint types contracts test homeassistant bench demo clean
 
 install: $(STAMP)
 	@$(BIN)/python setup/system.py libraries
@@ -50,6 +51,9 @@ test: install
 	@$(BIN)/python setup/system.py servers
 	$(BIN)/python -m pytest $(ARGS)
 
+homeassistant:
+	$(PYTHON) setup/homeassistant.py .homeassistant $(HASS_PYTHON)
+
 # Plots need matplotlib; nobody else does, so it comes only here.
 bench: install
 	$(PIP) install --quiet -c constraints.txt -e '.[bench]' --no-build-isolation
@@ -64,4 +68,5 @@ demo: install
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-output
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .homeassistant
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

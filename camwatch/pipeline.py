@@ -126,7 +126,7 @@ class Decider:
     def states(self) -> list[tuple[CameraState, Mapping[str, float], int]]:
         """For each camera its state, when each person was last seen there (UTC seconds), and how many visits are open.
 
-        `analyzed_fps` is 0: how many frames were analysed is not known here.
+        `analyzed_fps` and `dropped_frames` are 0: what became of frames is not known here.
         """
         return [_facts(tracker.state()) for tracker in self._cameras.values()]
 

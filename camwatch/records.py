@@ -236,6 +236,7 @@ class CameraState:
     last_person: str | None
     last_seen: float | None
     analyzed_fps: float
+    dropped_frames: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from camwatch.config.model import Config, Tls, load
 from camwatch.identification.decision import AMBIGUOUS, TOO_SHORT
 from camwatch.identification.evidence import Fault
 from camwatch.identification.recognizer import threshold_for
+from camwatch.publishing.entities import devices
 from camwatch.publishing.events import camera_state, encode, payload, person_state, restored
 from camwatch.publishing.topics import Topics
 from camwatch.records import CameraState, EventType, PersonState
@@ -120,7 +121,7 @@ def test_outcomes_and_stages_are_documented(exported: dict[str, tuple[str, set[s
 
 def test_every_topic_is_documented() -> None:
     topics = Topics("camwatch", "nvr1")
-    there = set()
+    there = {"homeassistant/device/ID/config"}
     for name in dir(Topics):
         member = getattr(topics, name)
         if name.startswith("_") or name in ("prefix", "node", "root"):
@@ -154,11 +155,12 @@ def test_state_examples_are_payloads() -> None:
     assert list(person) == list(json.loads(person_state(PersonState("Alice", False, None, None))))
 
 
-def test_the_yaml_for_home_assistant_is_yaml() -> None:
-    entities, automations = (yaml.safe_load(block) for block in code(page("mqtt.md"), "yaml"))
-    topics = Topics("camwatch", "nvr1")
-    assert entities["mqtt"][0]["binary_sensor"]["state_topic"] == topics.camera_state("front_door")
-    assert automations[0]["triggers"][0]["topic"] == topics.event
+def test_every_entity_is_documented(tmp_path: Path) -> None:
+    told = page("home-assistant.md")
+    for device in devices(Topics("camwatch", "NODE"), ["CAMERA"], {"SLUG": "NAME"}, images=True):
+        for entity in device.entities:
+            assert f"`{entity.platform}.{entity.entity_id}`" in told, entity.key
+            assert str(entity.fields["name"]) in told
 
 
 # -- configuration

@@ -138,6 +138,7 @@ def camera_state(state: CameraState) -> bytes:
             "last_person": state.last_person,
             "last_seen": None if state.last_seen is None else timestamp(state.last_seen),
             "analyzed_fps": round(state.analyzed_fps, 1),
+            "dropped_frames": state.dropped_frames,
         }
     )
 

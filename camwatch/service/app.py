@@ -16,6 +16,7 @@ from camwatch.config.model import Camera, Config, verify
 from camwatch.errors import CamwatchError, ConfigError
 from camwatch.identification.evidence import Gates
 from camwatch.pipeline import CameraRules, Decider
+from camwatch.publishing.discovery import Discovery
 from camwatch.publishing.outbox import EVENTS_FILE, Outbox
 from camwatch.publishing.publisher import MqttPublisher
 from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, Snapshots
@@ -102,13 +103,22 @@ def build(config: Config, log_format: logs.LogFormat, stack: ExitStack) -> Daemo
     min_face = {name: config.recognition_for(name).min_face for name in config.cameras}
     telemetry = Telemetry(cameras.rings)
     topics = Topics(config.mqtt.topic_prefix, config.node)
+    discovery = Discovery(
+        config.events.state / "discovery.json",
+        topics=topics,
+        cameras=list(config.cameras),
+        prefix=config.mqtt.discovery_prefix,
+        style=config.mqtt.discovery_style,
+        images=config.events.snapshots,
+    )
+    births = [] if discovery.birth_topic is None else [discovery.birth_topic]
     publisher = MqttPublisher(
         broker=config.mqtt.broker(),
         topics=topics,
         outbox=outbox,
         max_live_age=config.events.max_live_age,
         wake=lambda: os.eventfd_write(wake_fd, 1),
-        subscriptions=[topics.camera_enabled_set(name) for name in config.cameras],
+        subscriptions=[*(topics.camera_enabled_set(name) for name in config.cameras), *births],
     )
     parts = Parts(
         supervisor=supervisor,
@@ -139,8 +149,10 @@ def build(config: Config, log_format: logs.LogFormat, stack: ExitStack) -> Daemo
             telemetry=telemetry,
             keep_days=config.events.retain.days,
             gates={name: Gates(min_height=float(height)) for name, height in min_face.items()},
+            discovery=discovery,
         ),
         telemetry=telemetry,
+        birth_topic=discovery.birth_topic,
         wake_fd=wake_fd,
     )
     daemon = Daemon(parts)

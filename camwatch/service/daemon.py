@@ -2,6 +2,7 @@
 
 import logging
 import os
+import random
 import select
 import time
 from collections.abc import Container
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 
 from camwatch.errors import InputError, StateError
 from camwatch.pipeline import Decider
+from camwatch.publishing.broker import ONLINE
+from camwatch.publishing.mqtt import Command
 from camwatch.publishing.publisher import MqttPublisher
 from camwatch.publishing.topics import Topics
 from camwatch.records import Event, Settled
@@ -32,6 +35,8 @@ ADVANCE_DELAY = 2.0
 """Seconds by which visits' time runs behind the clock where no frame comes, since frames may be under way."""
 BLIND_AFTER = 3.0
 """Seconds without a word from inference after which its silence says nothing about who is there."""
+BIRTH_DELAY = 1.0, 5.0
+"""Seconds, the least and the most, until a Home Assistant that has started is told everything: not all at once."""
 BLIND_LIMIT = 60.0
 """Seconds that a camera may be lost, or inference away, before visits end all the same."""
 
@@ -40,7 +45,8 @@ BLIND_LIMIT = 60.0
 class Parts:
     """What a daemon is made of; `app` makes them from a configuration.
 
-    `inference` is not started yet; `wake_fd` is an event descriptor that ends a wait of the loop.
+    `inference` is not started yet; `wake_fd` is an event descriptor that ends a wait of the loop; `birth_topic` is
+    where Home Assistant says that it has started, None where it does not matter.
     """
 
     supervisor: Supervisor
@@ -54,6 +60,7 @@ class Parts:
     reporting: Reporting
     telemetry: Telemetry
     wake_fd: int
+    birth_topic: str | None = None
 
 
 class Daemon:
@@ -73,6 +80,8 @@ class Daemon:
         self._reporting = parts.reporting
         self._telemetry = parts.telemetry
         self._wake = parts.wake_fd
+        self._birth_topic = parts.birth_topic
+        self._resend_at: float | None = None
         self._stopping = False
         self._ready = False
         self._fatal: str | None = None
@@ -198,6 +207,10 @@ class Daemon:
         if self._gallery.network is not None:
             self._embed(self._gallery.poll(now))
             self._swap_gallery()
+        if self._resend_at is not None and now >= self._resend_at:
+            self._resend_at = None
+            log.info("Home Assistant has started: telling it of all devices and states again")
+            self._publisher.resend()
         self._reporting.states(time.time(), self._decider.states())
         self._reporting.every_second(time.time(), mqtt_connected=self._publisher.connected)
 
@@ -231,6 +244,9 @@ class Daemon:
     def _obey(self, topics: dict[str, str]) -> None:
         """The last valid word for each camera counts: a burst of ON and OFF must not keep the loop busy."""
         commands = self._publisher.commands()
+        if any(self._is_birth(command) for command in commands) and self._resend_at is None:
+            self._resend_at = time.monotonic() + random.uniform(*BIRTH_DELAY)
+        commands = [command for command in commands if command.topic != self._birth_topic]
         for command in commands:
             if command.payload not in (b"ON", b"OFF"):
                 log.warning("%s: a command must be ON or OFF, not %.40r", command.topic, command.payload)
@@ -242,6 +258,9 @@ class Daemon:
             self._switches.set(camera, on)  # remembered also where the daemon is about to stop
             if not self._stopping:
                 self._switch(camera, on)
+
+    def _is_birth(self, command: Command) -> bool:
+        return command.topic == self._birth_topic and command.payload == ONLINE
 
     def _switch(self, camera: str, on: bool) -> None:
         if self._ready:

@@ -15,6 +15,7 @@ from camwatch.identification.evidence import Gates
 from camwatch.identification.recognizer import Recognizer
 from camwatch.names import slugs
 from camwatch.publishing.delivery import Acknowledged
+from camwatch.publishing.discovery import Discovery
 from camwatch.publishing.events import camera_state, closing, encode, payload, person_state
 from camwatch.publishing.outbox import Outbox
 from camwatch.publishing.publisher import MqttPublisher
@@ -68,8 +69,10 @@ class Reporting:
         telemetry: Telemetry,
         keep_days: float,
         gates: Mapping[str, Gates],
+        discovery: Discovery,
     ) -> None:
         """Keep the collaborators; `begin` starts. `gates` are each camera's, to count faces by."""
+        self._discovery = discovery
         self._gates = gates
         self._node = node
         self._topics = topics
@@ -164,13 +167,16 @@ class Reporting:
         self._retain(self._topics.camera_enabled(camera), b"ON" if on else b"OFF")
 
     def gallery_changed(self, recognizer: Recognizer) -> None:
-        """Other people are enrolled; the states of those who left are cleared."""
+        """Other people are enrolled: Home Assistant is told; the states of those who left are cleared."""
         gallery = recognizer.gallery
         with self._telemetry.locked() as t:
             t.gallery_people, t.gallery_photos = len(gallery.people), gallery.photos
             t.threshold = recognizer.threshold
         self._presence.people = gallery.people
-        topics = {person: self._topics.person_state(slug) for person, slug in slugs(gallery.people).items()}
+        by_name = slugs(gallery.people)
+        for topic, message in self._discovery.announce({slug: name for name, slug in by_name.items()}).items():
+            self._publisher.retain(topic, message)
+        topics = {person: self._topics.person_state(slug) for person, slug in by_name.items()}
         for topic in set(self._person_topics.values()) - set(topics.values()):
             self._published.pop(topic, None)
             self._told.pop(topic, None)
@@ -191,7 +197,9 @@ class Reporting:
         for state, _, visits in states:
             figures = self._telemetry.cameras[state.camera]
             rate = self._rates.setdefault(state.camera, _Rate(deque(maxlen=FPS_WINDOW)))
-            shown = replace(state, analyzed_fps=rate.update(now, figures.ring.counts().analyzed))
+            counts = figures.ring.counts()
+            dropped = counts.dropped_busy + counts.dropped_stale
+            shown = replace(state, analyzed_fps=rate.update(now, counts.analyzed), dropped_frames=dropped)
             cameras.append(shown)
             news = (shown.present, shown.unknown_count, shown.last_person)
             self._retain_state(self._topics.camera_state(state.camera), camera_state(shown), news, now)

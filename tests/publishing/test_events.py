@@ -156,6 +156,7 @@ def test_the_state_of_a_camera() -> None:
         "last_person": "alice",
         "last_seen": "2026-11-24T02:10:11.120Z",
         "analyzed_fps": 5.0,
+        "dropped_frames": 0,
     }
     assert json.loads(camera_state(CameraState("garden", (), 0, None, None, 0.0)))["last_seen"] is None
 

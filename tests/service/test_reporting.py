@@ -11,13 +11,14 @@ from camwatch.errors import StateError
 from camwatch.identification.evidence import Gates
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
+from camwatch.publishing.discovery import Discovery
 from camwatch.publishing.events import encode, payload
 from camwatch.publishing.outbox import Outbox
 from camwatch.publishing.snapshots import Snapshots
 from camwatch.publishing.topics import Topics
 from camwatch.records import CameraState, Candidate, Enrolled, Event, EventType, Observation, Quality
 from camwatch.service.reporting import REFRESH, Reporting
-from camwatch.service.ring import FrameRing, create_ring
+from camwatch.service.ring import Counter, FrameRing, create_ring
 from camwatch.service.telemetry import Telemetry
 from tests.identification.scene import face, person
 
@@ -81,6 +82,14 @@ class Setting:
             telemetry=self.telemetry,
             keep_days=14,
             gates={"door": Gates()},
+            discovery=Discovery(
+                folder / "discovery.json",
+                topics=self.topics,
+                cameras=["door"],
+                prefix="homeassistant",
+                style="device",
+                images=True,
+            ),
         )
 
 
@@ -197,6 +206,25 @@ def test_who_leaves_the_gallery_leaves_the_broker(setting):
     assert setting.publisher.last("camwatch/test/person/zoe/state") is None
     setting.reporting.states(NOW + 1, [])
     assert setting.publisher.last("camwatch/test/person/zoe/state") is None
+
+
+def test_home_assistant_is_told_who_there_is_and_who_left(setting):
+    topic = "homeassistant/device/camwatch_test/config"
+    setting.reporting.gallery_changed(recognizer("Ann", "Zoë"))
+    told = json.loads(setting.publisher.last(topic))["components"]
+    assert told["person_zoe_present"]["name"] == "Zoë present"
+    setting.reporting.gallery_changed(recognizer("Ann"))
+    told = json.loads(setting.publisher.last(topic))["components"]
+    assert told["person_zoe_present"] == {"platform": "binary_sensor"}
+    assert len(told["person_ann_present"]) > 1
+
+
+def test_dropped_frames_are_told(setting):
+    ring = setting.telemetry.cameras["door"].ring
+    for counter in (Counter.DROPPED_BUSY, Counter.DROPPED_STALE, Counter.DROPPED_STALE):
+        ring.add(counter)
+    setting.reporting.states(NOW, [(CameraState("door", (), 0, None, None, 0.0), {}, 0)])
+    assert json.loads(setting.publisher.last("camwatch/test/camera/door/state"))["dropped_frames"] == 3
 
 
 def test_two_names_of_one_slug_have_a_topic_each(setting):
