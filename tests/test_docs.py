@@ -163,6 +163,14 @@ def test_every_entity_is_documented(tmp_path: Path) -> None:
             assert str(entity.fields["name"]) in told
 
 
+def test_the_dashboard_shows_entities_that_there_are() -> None:
+    named = re.findall(r"\b[a-z_]+\.[a-z0-9_]+(?=\s)", (ROOT / "config/homeassistant/dashboard.yaml").read_text())
+    found = devices(Topics("camwatch", "nvr1"), ["front_door"], {"alice": "Alice"}, images=True)
+    there = {f"{entity.platform}.{entity.entity_id}" for device in found for entity in device.entities}
+    assert {name for name in named if name != "events.snapshots"} <= there
+    assert len(named) > 10
+
+
 # -- configuration
 
 
