@@ -243,6 +243,14 @@ def test_permissions_are_verified(tmp_path: Path, standing: str) -> None:
     ]
 
 
+def test_the_shipped_schema_is_what_the_command_prints() -> None:
+    shipped = ROOT / "config" / "camwatch.schema.json"
+    assert json.loads(shipped.read_text()) == json.loads(json.dumps(schema()))
+    for name in ("camwatch.yml", "camwatch.minimal.yml"):
+        first, _, _ = (shipped.parent / name).read_text().partition("\n")
+        assert first == f"# yaml-language-server: $schema=./{shipped.name}"
+
+
 def test_schema_describes_the_shipped_example() -> None:
     described = json.loads(json.dumps(schema()))
     written = yaml.safe_load(re.sub(r"!secret \w+", "x", (ROOT / "config/camwatch.yml").read_text("utf-8")))
