@@ -59,6 +59,7 @@ def _frames(t: Telemetry) -> Iterable[Metric]:
 
 def _cameras(t: Telemetry) -> Iterable[Metric]:
     up = GaugeMetricFamily("camwatch_camera_up", "1 while the camera delivers pictures.", labels=["camera"])
+    enabled = GaugeMetricFamily("camwatch_camera_enabled", "1 while the camera is switched on.", labels=["camera"])
     visits = GaugeMetricFamily("camwatch_visits_active", "Visits now open.", labels=["camera"])
     reconnects = CounterMetricFamily(
         "camwatch_camera_reconnects", "Failed or lost connections by reason.", labels=["camera", "reason"]
@@ -69,11 +70,12 @@ def _cameras(t: Telemetry) -> Iterable[Metric]:
     events = CounterMetricFamily("camwatch_events", "Events decided.", labels=["camera", "event_type"])
     for camera, figures in t.cameras.items():
         up.add_metric([camera], float(figures.up))
+        enabled.add_metric([camera], float(figures.enabled))
         visits.add_metric([camera], figures.visits_active)
         for family, tally in ((reconnects, figures.reconnects), (faces, figures.faces), (events, figures.events)):
             for label, value in tally.items():
                 family.add_metric([camera, label], value)
-    return [up, visits, reconnects, faces, events]
+    return [up, enabled, visits, reconnects, faces, events]
 
 
 def _histograms(t: Telemetry) -> Iterable[Metric]:

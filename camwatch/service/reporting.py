@@ -164,6 +164,8 @@ class Reporting:
 
     def camera_switched(self, camera: str, *, on: bool) -> None:
         """The privacy switch as it stands."""
+        with self._telemetry.locked() as t:
+            t.cameras[camera].enabled = on
         self._retain(self._topics.camera_enabled(camera), b"ON" if on else b"OFF")
 
     def gallery_changed(self, recognizer: Recognizer) -> None:

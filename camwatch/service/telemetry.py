@@ -68,6 +68,7 @@ class CameraFigures:
 
     ring: FrameRing
     up: bool = False
+    enabled: bool = False
     reconnects: Tally[str] = field(default_factory=Tally)
     faces: Tally[str] = field(default_factory=Tally)
     events: Tally[str] = field(default_factory=Tally)

@@ -87,7 +87,8 @@ def test_every_metric_of_the_contract_is_there(served):
     t.cameras["front"].events["ended"] += 1
     names = {key[0] for key in served.samples()}
     for name in (
-        "camwatch_camera_up", "camwatch_camera_reconnects_total", "camwatch_stage_seconds_bucket",
+        "camwatch_camera_up", "camwatch_camera_enabled", "camwatch_camera_reconnects_total",
+        "camwatch_stage_seconds_bucket",
         "camwatch_event_latency_seconds_sum", "camwatch_batch_frames_count", "camwatch_faces_total",
         "camwatch_events_total", "camwatch_visits_active", "camwatch_identification_score_bucket",
         "camwatch_gallery_people", "camwatch_gallery_photos", "camwatch_threshold", "camwatch_mqtt_connected",

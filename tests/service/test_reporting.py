@@ -219,6 +219,13 @@ def test_home_assistant_is_told_who_there_is_and_who_left(setting):
     assert len(told["person_ann_present"]) > 1
 
 
+def test_the_switch_is_a_metric_too(setting):
+    for on in (True, False):
+        setting.reporting.camera_switched("door", on=on)
+        assert setting.telemetry.cameras["door"].enabled is on
+        assert setting.publisher.last("camwatch/test/camera/door/enabled") == (b"ON" if on else b"OFF")
+
+
 def test_dropped_frames_are_told(setting):
     ring = setting.telemetry.cameras["door"].ring
     for counter in (Counter.DROPPED_BUSY, Counter.DROPPED_STALE, Counter.DROPPED_STALE):
