@@ -22,7 +22,7 @@ SHARE = 0.001
 """Share of the pixels that must have changed: 14 of 160 x 90, which is a head seen over a fence."""
 SCENE = 0.6
 """Share from which the whole scene is another one (the infrared light switched, the lamp, the lens turned): the
-background is then taken anew, so that the gate does not stay open until it has learnt the new one."""
+background is then taken anew and the gate stays open for `LEARNING`: it may be somebody right before the lens."""
 LEARNING = 6.0
 """Time constant of the background, seconds. Who walks in and stands still counts as motion until the background has
 taken him in: about 6 s at a difference of 40 grey levels."""
@@ -76,7 +76,7 @@ class MotionGate:
             return True
         due = self._floor is not None and self._floor.due(t)
         if self._moves(luma, t):
-            self._open_until = t + HOLD
+            self._open_until = max(self._open_until, t + HOLD)
         return due or t <= self._open_until
 
     def _moves(self, luma: NDArray[np.uint8], t: float) -> bool:
@@ -85,6 +85,7 @@ class MotionGate:
         if not self._backgrounds or self._backgrounds[0].shape != picture.shape or elapsed < 0:
             self._backgrounds = [picture, picture.copy()]
             self._watched = self._unmasked(picture.shape[1], picture.shape[0])
+            self._open_until = t  # of another time line
             return True
         assert self._watched is not None
         moved = self._watched.copy()
@@ -96,6 +97,7 @@ class MotionGate:
         count, watched = np.count_nonzero(moved), np.count_nonzero(self._watched)
         if watched and count >= SCENE * watched:
             self._backgrounds = [picture, picture.copy()]
+            self._open_until = t + LEARNING
             return True
         return bool(count > 0 and count >= SHARE * watched)
 

@@ -1,9 +1,11 @@
 """Which runtime and precision the networks get on this machine, and the networks, loaded."""
 
 import hashlib
+import importlib.metadata
 import json
 import logging
 import os
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,14 +13,24 @@ from typing import Literal
 from camwatch.engine import selftest
 from camwatch.engine.facenet import FaceEmbedder, facenet_description
 from camwatch.engine.mtcnn import FaceDetector
-from camwatch.engine.runtime import Device, Precision, Runtime, RuntimeName, choose, has_bfloat16, open_runtime
+from camwatch.engine.runtime import (
+    Device,
+    Network,
+    Precision,
+    Run,
+    Runtime,
+    RuntimeName,
+    choose,
+    has_bfloat16,
+    open_runtime,
+)
 from camwatch.errors import InputError
 from camwatch.files import write_whole
 
 _log = logging.getLogger(__name__)
 
 _NOTES = "precision.json"
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +86,9 @@ def load_networks(
         try:
             opened = open_runtime(name, device=device, threads=threads, gpu_memory_mib=gpu_memory_mib, cache=cache)
             return _load(opened, precision, facenet_weights, cache)
-        except (_WrongAnswerError, ImportError, OSError, RuntimeError) as error:
+        except InputError:
+            raise
+        except _UNUSABLE as error:
             if number + 1 == len(names):
                 raise InputError(f"engine.runtime {name}: it cannot be used on this machine: {error}") from error
             _log.warning("the runtime %s cannot be used on this machine, taking the next: %s", name, error)
@@ -82,14 +96,54 @@ def load_networks(
 
 
 class _WrongAnswerError(Exception):
-    """A runtime computes the packaged network wrongly."""
+    """A runtime computes a packaged network wrongly."""
+
+
+_UNUSABLE = (_WrongAnswerError, ImportError, OSError, RuntimeError, AttributeError, TypeError, ValueError)
+"""What a runtime does that is missing, broken, or of a version that changed what we call."""
+
+
+class _Checked:
+    """A runtime whose packaged networks have to give known answers before anybody uses them.
+
+    Args:
+        runtime: The real one.
+        names: The packaged networks.
+    """
+
+    def __init__(self, runtime: Runtime, names: Container[str]) -> None:
+        """Nothing is checked before it is compiled."""
+        self.name, self.device = runtime.name, runtime.device
+        self._runtime, self._names = runtime, names
+
+    def compile(self, network: Network, precision: Precision) -> Run:
+        """See `Runtime.compile`.
+
+        Raises:
+            _WrongAnswerError: The answers are wrong.
+        """
+        run = self._runtime.compile(network, precision)
+        if network.name in self._names and not selftest.knows(network.name, run):
+            raise _WrongAnswerError(f"it computes {network.name} wrongly in {precision}")
+        return run
 
 
 def _load(runtime: Runtime, wanted: Precision | Literal["auto"], weights: Path | None, cache: Path | None) -> Loaded:
+    checked = _Checked(runtime, {"pnet", "rnet", "onet"} | ({"facenet"} if weights is None else set()))
     precision = _best(runtime, weights, cache) if wanted == "auto" else wanted
+    try:
+        return _loaded(checked, precision, weights)
+    except _WrongAnswerError as error:
+        if wanted != "auto" or precision == "float32":
+            raise
+        _log.warning("%s: %s: taking float32", runtime.name, error)
+        loaded = _loaded(checked, "float32", weights)
+        _note(runtime, weights, cache, "float32")
+        return loaded
+
+
+def _loaded(runtime: Runtime, precision: Precision, weights: Path | None) -> Loaded:
     embedder = FaceEmbedder(weights, runtime=runtime, precision=precision)
-    if weights is None and not selftest.knows(embedder.embed):
-        raise _WrongAnswerError("it gives wrong embeddings")
     return Loaded(FaceDetector(runtime=runtime, precision=precision), embedder, runtime.name, precision)
 
 
@@ -97,11 +151,10 @@ def _best(runtime: Runtime, weights: Path | None, cache: Path | None) -> Precisi
     """What was measured here before, else measured now."""
     if runtime.device == "gpu" or not has_bfloat16():
         return "float32"
+    known = _remembered(cache).get(_key(runtime, weights))
+    if known is not None:
+        return known
     described = facenet_description(weights)
-    key = f"{runtime.name} {described.identity[:20]} {_processor()}"
-    known = _remembered(cache)
-    if key in known:
-        return known[key]
     measured = selftest.compare(lambda precision: runtime.compile(described, precision))
     _log.info(
         "%s: bfloat16 is %.1f times as fast as float32, embeddings agree to %.5f: taking %s",
@@ -110,8 +163,21 @@ def _best(runtime: Runtime, weights: Path | None, cache: Path | None) -> Precisi
         measured.cosine,
         measured.best,
     )
-    _remember(cache, {**known, key: measured.best})
+    _note(runtime, weights, cache, measured.best)
     return measured.best
+
+
+def _key(runtime: Runtime, weights: Path | None) -> str:
+    """What a measurement is of: another version of the runtime may be another thing."""
+    try:
+        version = importlib.metadata.version(runtime.name)
+    except importlib.metadata.PackageNotFoundError:  # as tensorflow-cpu, say
+        version = "?"
+    return f"{runtime.name} {version} {facenet_description(weights).identity[:20]} {_processor()}"
+
+
+def _note(runtime: Runtime, weights: Path | None, cache: Path | None, best: Precision) -> None:
+    _remember(cache, {**_remembered(cache), _key(runtime, weights): best})
 
 
 def _processor() -> str:

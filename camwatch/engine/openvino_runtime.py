@@ -40,7 +40,8 @@ _SOURCES = (networks, openvino_builder, inception_resnet, frozen_graph, graph_me
 _MOST_STREAMS = 4
 _MAPS = Path("/proc/self/maps")
 _LIBC = ctypes.CDLL(None)
-_KEPT_SECONDS = 30 * 86400.0
+_NEW = ".new-"
+_KEPT_SECONDS, _WRITING_SECONDS = 30 * 86400.0, 3600.0
 _SHAPES = 32  # prepared forms kept: without a limit, every new size of picture takes memory and never gives it back
 
 
@@ -105,8 +106,8 @@ class OpenVinoRuntime:
                 os.utime(folder)
         else:
             try:
-                _keep(network.describe(OpenVinoBuilder()), folder, precision)
                 _sweep(self._cache)
+                _keep(network.describe(OpenVinoBuilder()), folder, precision)
             except OSError as error:
                 _log.warning("%s: converted networks cannot be kept there: %s", self._cache, error.strerror or error)
                 self._cache = None  # said once
@@ -133,9 +134,12 @@ def _forget_weights() -> None:
     With its first picture each makes forms of its own of its weights, and does not look at the file again; what it
     does look at comes from the disk again. See madvise(2), MADV_DONTNEED.
     """
-    with _MAPS.open() as maps:
-        places = [line.split(maxsplit=1)[0] for line in maps if line.rstrip().endswith(f"/{_PARTS[1]}")]
-    for start, end in ([int(side, 16) for side in place.split("-")] for place in places):
+    try:
+        maps = _MAPS.read_bytes().splitlines()
+    except OSError:
+        return  # only memory is at stake
+    places = [line.split(maxsplit=1)[0] for line in maps if line.endswith(f"/{_PARTS[1]}".encode())]
+    for start, end in ([int(side, 16) for side in place.split(b"-")] for place in places):
         _LIBC.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
 
 
@@ -161,7 +165,7 @@ def _hash(path: Path) -> str:
 def _keep(model: Any, folder: Path, precision: Precision) -> None:
     """Write a network beside its place, then put it there in one step; what another process put there stays."""
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as name:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_NEW) as name:
         new = Path(name, "network")
         new.mkdir(mode=0o700)
         try:
@@ -180,8 +184,9 @@ def _keep(model: Any, folder: Path, precision: Precision) -> None:
 
 
 def _sweep(cache: Path) -> None:
-    """Remove networks of versions that nobody starts any more; each update leaves 60 MB of them."""
-    for note in cache.glob(f"*/{_NOTE}"):
+    """Remove networks of versions that nobody starts any more, 60 MB each, and what was killed while it wrote one."""
+    kept = [(note.parent, _KEPT_SECONDS) for note in cache.glob(f"*/{_NOTE}")]
+    for folder, seconds in [*kept, *((path, _WRITING_SECONDS) for path in cache.glob(f"{_NEW}*"))]:
         with contextlib.suppress(OSError):
-            if note.parent.stat().st_mtime < time.time() - _KEPT_SECONDS:
-                shutil.rmtree(note.parent)
+            if folder.stat().st_mtime < time.time() - seconds:
+                shutil.rmtree(folder)

@@ -6,6 +6,7 @@ levels. The comparison is always with the last picture that was searched, so wha
 answer is used for longer than `LONGEST`.
 """
 
+import threading
 from dataclasses import dataclass
 
 import cv2
@@ -19,7 +20,7 @@ LARGEST_CHANGE = 3
 LONGEST = 10.0
 """Seconds of captured time for which an answer is used."""
 _BLOCKS_PER_FACE = 2.5
-_MOST = 64  # cameras that are remembered
+_MOST = 256  # cameras that are remembered
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +34,7 @@ class _Searched:
 
 
 class Stillness:
-    """Remembers for each camera the last picture that was searched. For one thread for each camera.
+    """Remembers for each camera the last picture that was searched. Threads may share it, each with cameras of its own.
 
     Attributes:
         spared: How many searches were not needed so far.
@@ -43,6 +44,7 @@ class Stillness:
         """Nothing has been searched."""
         self.spared = 0
         self._last: dict[str, _Searched] = {}
+        self._lock = threading.Lock()
 
     def known(self, frame: Frame, blocks: NDArray[np.uint8], min_face: int) -> list[Detection] | None:
         """What a search would find, where the picture is still; None where it must be searched.
@@ -59,15 +61,17 @@ class Stillness:
             return None
         if int(cv2.absdiff(blocks, last.blocks).max()) > LARGEST_CHANGE:
             return None
-        self.spared += 1
+        with self._lock:
+            self.spared += 1
         return list(last.found)
 
     def searched(self, frame: Frame, blocks: NDArray[np.uint8], min_face: int, found: list[Detection]) -> None:
         """A picture was searched."""
-        self._last.pop(frame.camera, None)
-        self._last[frame.camera] = _Searched(blocks, frame.captured_at, min_face, tuple(found))
-        while len(self._last) > _MOST:
-            del self._last[next(iter(self._last))]
+        with self._lock:
+            self._last.pop(frame.camera, None)
+            self._last[frame.camera] = _Searched(blocks, frame.captured_at, min_face, tuple(found))
+            while len(self._last) > _MOST:
+                del self._last[next(iter(self._last))]
 
 
 def blocks_of(picture: Picture, min_face: int) -> NDArray[np.uint8]:

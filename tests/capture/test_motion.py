@@ -127,8 +127,18 @@ def test_a_global_change_of_brightness_opens_once_and_closes_again() -> None:
     gate = quiet()
     start = settled(gate)
     opened = [gate.open(scene(180), start + i / 5) for i in range(50)]
-    assert opened[0]
-    assert not any(opened[round(HOLD * 5) + 1 :])
+    assert all(opened[: round(LEARNING * 5)])
+    assert not any(opened[round(LEARNING * 5) + 1 :])
+
+
+def test_somebody_right_before_the_lens_is_no_more_overlooked_than_others() -> None:
+    gate = quiet()
+    start = settled(gate)
+    near = scene()
+    near[:, : round(WIDTH * 0.78)] = 40
+    opened = [gate.open(near, start + i / 5) for i in range(50)]
+    assert all(opened[: round(LEARNING * 5)])
+    assert gate.open(scene(), start + 60)  # and he goes
 
 
 def test_slow_light_is_learnt() -> None:

@@ -1,3 +1,4 @@
+import importlib.metadata
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,29 +11,44 @@ from numpy.typing import NDArray
 from camwatch.engine import loading, selftest
 from camwatch.engine.loading import default_cache, load_networks
 from camwatch.engine.runtime import Network, Precision, Run, RuntimeName
-from camwatch.engine.selftest import KNOWN, Measured
+from camwatch.engine.selftest import Measured
 from camwatch.errors import InputError, WeightsError
+from tests.engine.answers import SIZES, right_answers
 
-ANGLES = np.cumsum([0.0, *np.arccos(KNOWN)])
+ANSWERS = {network: right_answers(network) for network in SIZES}
+
+
+def turned_round(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    return -rows
 
 
 class Runtime:
-    """Answers what FaceNet does to the test pictures, or the same the other way round."""
+    """Answers what the packaged networks do to the test pictures.
 
-    def __init__(self, name: RuntimeName, *, right: bool = True, device: Literal["cpu", "gpu"] = "cpu") -> None:
-        self.name, self.device, self.right = name, device, right
+    Args:
+        wrong: A network that answers something else.
+        how: What is made of its right answers.
+        only: The precision in which it does.
+    """
+
+    def __init__(
+        self,
+        name: RuntimeName,
+        *,
+        wrong: str = "",
+        how: Callable[[NDArray[np.float32]], NDArray[np.float32]] = turned_round,
+        only: Precision | None = None,
+        device: Literal["cpu", "gpu"] = "cpu",
+    ) -> None:
+        self.name, self.device, self.wrong, self.how, self.only = name, device, wrong, how, only
         self.compiled = list[tuple[str, Precision]]()
 
     def compile(self, network: Network, precision: Precision) -> Run:
         self.compiled.append((network.name, precision))
-        angles = ANGLES if self.right else ANGLES[::-1]
-
-        def run(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-            rows = np.zeros((len(pixels), 512), np.float32)
-            rows[:, 0], rows[:, 1] = np.cos(angles[: len(pixels)]), np.sin(angles[: len(pixels)])
-            return rows
-
-        return run
+        rows = ANSWERS[network.name]
+        if network.name == self.wrong and self.only in (None, precision):
+            rows = self.how(rows)
+        return lambda pixels: rows[: len(pixels)]
 
 
 class World:
@@ -78,12 +94,19 @@ def test_the_first_that_works_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "first",
     [
-        Runtime("openvino", right=False),
+        Runtime("openvino", wrong="facenet"),
+        Runtime("openvino", wrong="facenet", how=lambda rows: rows * np.float32(np.nan)),
+        Runtime("openvino", wrong="facenet", how=lambda rows: rows * 0),
+        Runtime("openvino", wrong="facenet", how=lambda rows: rows[:, ::-1]),
+        Runtime("openvino", wrong="pnet", how=lambda rows: rows * np.float32(np.nan)),
+        Runtime("openvino", wrong="rnet"),
+        Runtime("openvino", wrong="onet", how=lambda rows: rows * np.float32(1.1)),
+        Broken("openvino", AttributeError("module 'openvino' has no attribute 'Core'")),
         Broken("openvino", ImportError("libopenvino.so: cannot open shared object file")),
         Broken("openvino", OSError("no room")),
         Broken("openvino", RuntimeError("this processor is not supported")),
     ],
-    ids=["wrong", "import", "os", "runtime"],
+    ids=["turned", "nan", "zero", "permuted", "pnet", "rnet", "onet", "attribute", "import", "os", "runtime"],
 )
 def test_one_that_does_not_work_is_told_and_the_next_is_taken(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, first: Any
@@ -91,22 +114,22 @@ def test_one_that_does_not_work_is_told_and_the_next_is_taken(
     world = World(monkeypatch, first, Runtime("tensorflow"))
     assert load_networks().runtime == "tensorflow"
     assert world.opened == ["openvino", "tensorflow"]
-    [record] = caplog.records
-    assert record.getMessage().startswith("the runtime openvino cannot be used on this machine, taking the next: ")
+    told = caplog.records[-1].getMessage()
+    assert told.startswith("the runtime openvino cannot be used on this machine, taking the next: ")
 
 
 @pytest.mark.parametrize("runtime", ["auto", "openvino"])
 def test_where_none_works_it_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, runtime: Any) -> None:
-    World(monkeypatch, Runtime("openvino", right=False))
+    World(monkeypatch, Runtime("openvino", wrong="facenet"))
     with pytest.raises(InputError) as caught:
         load_networks(runtime=runtime)
     assert str(caught.value) == (
-        "engine.runtime openvino: it cannot be used on this machine: it gives wrong embeddings"
+        "engine.runtime openvino: it cannot be used on this machine: it computes facenet wrongly in float32"
     )
 
 
 def test_the_one_asked_for_has_no_other_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(monkeypatch, Runtime("openvino", right=False), Runtime("tensorflow"))
+    world = World(monkeypatch, Runtime("openvino", wrong="facenet"), Runtime("tensorflow"))
     with pytest.raises(InputError, match=r"engine\.runtime openvino: "):
         load_networks(runtime="openvino")
     assert world.opened == ["openvino"]
@@ -121,8 +144,35 @@ def test_damaged_weights_are_nobody_elses_fault(monkeypatch: pytest.MonkeyPatch,
 
 def test_other_weights_have_no_known_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "other.pb").write_bytes(b"read by nobody here")
-    World(monkeypatch, Runtime("openvino", right=False))
+    World(monkeypatch, Runtime("openvino", wrong="facenet"))
     assert load_networks(facenet_weights=tmp_path / "other.pb").runtime == "openvino"
+
+
+def test_a_precision_that_has_become_wrong_costs_the_precision_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World(monkeypatch, Runtime("openvino"), Runtime("tensorflow"))
+    assert load_networks(cache=tmp_path).precision == "bfloat16"
+    world.by_name["openvino"] = Runtime("openvino", wrong="onet", only="bfloat16")
+    caplog.clear()
+    loaded = load_networks(cache=tmp_path)
+    assert (loaded.runtime, loaded.precision) == ("openvino", "float32")
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "openvino: it computes onet wrongly in bfloat16: taking float32"
+    ]
+    caplog.clear()
+    assert load_networks(cache=tmp_path).precision == "float32"  # and it is not tried again at each start
+    assert not caplog.records and world.measured == 1
+    with pytest.raises(InputError, match="computes onet wrongly in bfloat16"):
+        load_networks(runtime="openvino", precision="bfloat16", cache=tmp_path)
+
+
+def test_another_version_of_the_runtime_is_measured_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    world = World(monkeypatch, Runtime("openvino"))
+    for version, measured in (("1", 1), ("1", 1), ("2", 2)):
+        monkeypatch.setattr(importlib.metadata, "version", lambda name, version=version: version)
+        load_networks(cache=tmp_path)
+        assert world.measured == measured
 
 
 def test_what_was_measured_is_remembered_by_runtime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -148,7 +198,7 @@ def test_without_a_cache_it_is_measured_each_time(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"\xff\xfe", b"[]", b'{"version": 1}', b'{"version": 1, "best": []}', b'{"version": 9, "best": {}}'],
+    [b"", b"{", b"\xff\xfe", b"[]", b'{"version": 1}', b'{"version": 2, "best": []}', b'{"version": 9, "best": {}}'],
 )
 def test_damaged_notes_are_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes) -> None:
     world = World(monkeypatch, Runtime("openvino"))

@@ -62,9 +62,9 @@ def test_no_answer_is_used_for_long_or_for_something_else(still: Stillness) -> N
 
 
 def test_only_so_many_cameras_are_remembered(still: Stillness) -> None:
-    for number in range(200):
+    for number in range(400):
         still.searched(frame(scene(), 0.0, f"photo {number}"), blocks_of(scene(), 40), 40, [])
-    assert len(still._last) == 64
+    assert len(still._last) == 256
     assert ask(still, scene(), 1.0) is None
 
 
