@@ -39,7 +39,7 @@ $(STAMP): pyproject.toml constraints.txt setup/footage.txt
 check: lint types contracts
 
 lint: install
-	$(BIN)/ruff check camwatch tests setup benchmarks
+	$(BIN)/ruff check camwatch tests setup benchmarks docker
 
 types: install
 	$(BIN)/mypy

@@ -43,9 +43,12 @@ SERVER_PACKAGES = (
     "gstreamer1.0-plugins-good",
     "mosquitto",
     "openssl",
+    "prometheus",
     "python3-gi",
+    "systemd",
 )
-"""GStreamer plays recordings as RTSP cameras; mosquitto is the broker, openssl makes its certificates."""
+"""GStreamer plays recordings as RTSP cameras; mosquitto is the broker, openssl makes its certificates. Prometheus is
+scraped by the tests of rules and dashboard; systemd-analyze looks at the unit."""
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 """Debian asks this program before a package starts its service; 101 means no."""
