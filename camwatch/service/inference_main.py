@@ -36,10 +36,14 @@ from camwatch.service.worker import Worker
 
 log = logging.getLogger(__name__)
 
+_LIBC = ctypes.CDLL(None)
+
 FAILURES = 3
 """Batches in a row that may fail before the process gives up and is started afresh."""
 SLOW = 5.0
 """Seconds after which a lane that is still at the same work silences the heartbeat: it may hang."""
+GIVE_BACK_EVERY = 60.0
+"""Seconds between two times that freed memory is given back; it takes some milliseconds."""
 DRAIN = 0.8
 """Seconds that batches at work have to end at the stop; main waits a little longer."""
 
@@ -78,6 +82,7 @@ class Inference:
         self._turn = 0
         self._last_served: dict[str, int] = {}
         self._failures = 0
+        self._next_give_back = 0.0
         weights = job["facenet_weights"]
         self._analyzer = make_analyzer(
             min_face=min(self._min_face.values(), default=40),
@@ -107,6 +112,7 @@ class Inference:
             if not self._begin():
                 self._sleep(0.5)
             self._lanes.finish()
+            self._give_back()
             self._beat()
         self._lanes.drain(DRAIN)
 
@@ -126,8 +132,15 @@ class Inference:
         tiny.rgb(np.zeros(tiny.nbytes, np.uint8))
         self._analyzer.detect([np.zeros((360, 640, 3), np.uint8)], min(self._min_face.values(), default=40))
         self._analyzer.embed(np.zeros((1, 160, 160, 3), np.uint8))
-        # what loading took and gave up, glibc would keep for later: see malloc_trim(3)
-        ctypes.CDLL(None).malloc_trim(0)
+
+    def _give_back(self) -> None:
+        """Give the system what glibc keeps of freed memory for later: with loading and rare large batches it adds up.
+
+        See malloc_trim(3).
+        """
+        if (now := time.monotonic()) >= self._next_give_back:
+            self._next_give_back = now + GIVE_BACK_EVERY
+            _LIBC.malloc_trim(0)
 
     def _obey(self) -> None:
         while not self._worker.commands.empty():

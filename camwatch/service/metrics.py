@@ -13,8 +13,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from camwatch import __version__
+from camwatch.identification.evidence import Fault
+from camwatch.records import EventType
 from camwatch.service.histogram import FRAMES, SCORES, SECONDS, Histogram
 from camwatch.service.telemetry import CAPPED, Telemetry
+
+REASONS = ("timeout", "refused", "unauthorized", "not_found", "ended", "invalid", "network")
+"""Why a connection fails or is lost, see `SourceError`."""
+USES = ("usable", "skipped", *Fault)
+"""What becomes of a face."""
 
 
 class DaemonCollector(Collector):
@@ -72,9 +79,15 @@ def _cameras(t: Telemetry) -> Iterable[Metric]:
         up.add_metric([camera], float(figures.up))
         enabled.add_metric([camera], float(figures.enabled))
         visits.add_metric([camera], figures.visits_active)
-        for family, tally in ((reconnects, figures.reconnects), (faces, figures.faces), (events, figures.events)):
-            for label, value in tally.items():
-                family.add_metric([camera, label], value)
+        counted = (
+            (reconnects, figures.reconnects, REASONS),
+            (faces, figures.faces, USES),
+            (events, figures.events, tuple(EventType)),
+        )
+        for family, tally, known in counted:
+            # from 0 on: of a series that begins at 1, `increase` does not see the first one
+            for label in dict.fromkeys((*known, *tally)):
+                family.add_metric([camera, label], tally[label])
     return [up, enabled, visits, reconnects, faces, events]
 
 

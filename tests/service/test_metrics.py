@@ -11,7 +11,7 @@ from camwatch.errors import InputError
 from camwatch.service.health import Verdict
 from camwatch.service.histogram import FRAMES, Histogram
 from camwatch.service.http_server import HttpServer
-from camwatch.service.metrics import metrics_app
+from camwatch.service.metrics import REASONS, USES, metrics_app
 from camwatch.service.ring import Counter, FrameRing, create_ring
 from camwatch.service.telemetry import Telemetry
 from tests.rigs.planes import grey
@@ -96,6 +96,18 @@ def test_every_metric_of_the_contract_is_there(served):
         "camwatch_build_info",
     ):  # fmt: skip
         assert name in names
+
+
+def test_what_has_not_happened_yet_counts_0(served):
+    served.telemetry.cameras["front"].events["ended"] += 1
+    samples = {key: value for key, value in served.samples().items() if "front" in str(key)}
+    for name, label, values in (
+        ("camwatch_events_total", "event_type", {"recognized": 0, "unknown": 0, "ended": 1}),
+        ("camwatch_faces_total", "use", dict.fromkeys(USES, 0)),
+        ("camwatch_camera_reconnects_total", "reason", dict.fromkeys(REASONS, 0)),
+    ):
+        found = {key[2].removeprefix(f"{label}="): value for key, value in samples.items() if key[0] == name}
+        assert found == values
 
 
 def test_counters_go_on_over_the_death_of_a_child(served):
