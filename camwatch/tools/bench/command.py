@@ -111,7 +111,12 @@ def bench(
             chosen.note("interrupted: these are the sections that were done")
     told["machine"]["load_average_after"] = describe()["load_average"]
     print(json.dumps(told, indent=1) if json_output else "\n".join(tables(told)), file=results)
-    failed = [f"{entry['section']}: {entry['failed']}" for entry in told["results"] if "failed" in entry]
+    failed = [
+        f"{entry['section']}: {each['failed']}"
+        for entry in told["results"]
+        for each in (entry, *entry.get("rows", ()))
+        if "failed" in each
+    ]
     for line in failed:
         print(f"camwatch: {line}", file=notes)
     return 130 if interrupted else int(bool(failed))

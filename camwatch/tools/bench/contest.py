@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -150,6 +150,7 @@ class Worker:
         return answer
 
     def _failed(self, how: str) -> CamwatchError:
+        self._process.kill()  # a late answer would be taken for that to the next question
         self._errors.seek(0)
         lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
         return CamwatchError(f"bench: {self.name} {how}{f': {lines[-1]}' if lines else ''}")
@@ -157,7 +158,8 @@ class Worker:
     def _end(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(BrokenPipeError):  # it has died with a question unread
+                    pipe.close()
         try:
             self._process.wait(_ENDING)
         except subprocess.TimeoutExpired:

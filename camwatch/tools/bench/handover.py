@@ -114,7 +114,7 @@ class _QueueSide:
 
     def close(self) -> None:
         self._queue.close()
-        self._queue.join_thread()
+        self._queue.cancel_join_thread()  # what nobody takes any more would be waited for
         os.close(self._answer)
 
 

@@ -28,6 +28,24 @@ def test_who_dies_is_named_with_the_last_words(no_leftovers: None) -> None:
         pass
 
 
+def test_who_died_is_asked_again_without_harm(no_leftovers: None) -> None:
+    worker = Worker("the machine", "machine", threads=1)
+    with worker:
+        worker._process.kill()
+        worker._process.wait()
+        for _ in range(2):
+            with pytest.raises(CamwatchError, match="bench: the machine died"):
+                worker.prepare({"kind": "rates", "filler": "x" * 100_000})
+
+
+def test_a_late_answer_is_not_taken_for_that_to_the_next_question(no_leftovers: None) -> None:
+    with Worker("the machine", "machine", threads=1) as worker:
+        with pytest.raises(CamwatchError, match="gave no answer"):
+            worker._ask({"do": "memory"}, 0.0)
+        with pytest.raises(CamwatchError, match="died"):
+            worker.memory()
+
+
 def test_costs_as_they_stand_in_results() -> None:
     costs = {"rival": [Cost(0.008, 0.016), Cost(0.012, 0.024)], "ours": [Cost(0.002, 0.002), Cost(0.002, 0.002)]}
     told = Comparison({}, costs, {"other": "not installed"}).told(["rival", "other"])
