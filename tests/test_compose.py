@@ -19,13 +19,8 @@ import yaml
 
 from camwatch.config.model import load
 from camwatch.tools.check import check
-from tests.test_docker import free_port, instructions, script, stages
+from tests.test_docker import COMPOSE, DOCKER, ROOT, SERVICES, UID, free_port, instructions, script, stages
 
-ROOT = Path(__file__).parents[1]
-DOCKER = ROOT / "docker"
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yml").read_text("utf-8"))
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-UID = 8470
 LOCAL = Path("docker/local")
 """What docker/setup.sh makes; all else that compose.yml mounts is in the repository."""
 

@@ -27,8 +27,6 @@ DOCKER = ROOT / "docker"
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 UID = 8470
-LOCAL = Path("docker/local")
-"""What docker/setup.sh makes; all else that compose.yml mounts is in the repository."""
 
 
 def instructions() -> list[tuple[str, str]]:

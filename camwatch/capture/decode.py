@@ -13,7 +13,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from camwatch.capture.planes import LARGEST, Planes, pixels, planes_of
+from camwatch.capture.planes import LARGEST, Planes, pixels, planes_of, tell_matrix
 from camwatch.errors import SourceError, SourceLost, SourceRefused, SourceUnavailable
 from camwatch.records import Picture
 
@@ -65,6 +65,7 @@ class RawFrame:
         """
         image = self._picture()
         turns = _quarter_turns(image)
+        tell_matrix(image)
         across, down = (height, width) if turns % 2 else (width, height)
         # Said to be of full range already, so that the levels stay: stretching them would stretch the noise as well.
         grey = image.reformat(across, down, "gray", interpolation="AREA", src_color_range="JPEG", threads=1)

@@ -31,6 +31,9 @@ _ROWS = 4
 """A stored picture has a multiple of this many rows, as `VideoFrame.from_numpy_buffer` counts them in fours."""
 _I420 = frozenset({"yuv420p", "yuvj420p"})
 _JPEG = 2  # AVCOL_RANGE_JPEG: 0..255
+_UNTOLD, _BT2020_CONSTANT, _BT2020 = 2, 10, 9
+_MATRICES = frozenset({0, 1, _UNTOLD, 4, 5, 6, 7, _BT2020})
+"""FFmpeg's numbers of what swscale converts; it refuses a picture that names another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,7 @@ def planes_of(image: "av.VideoFrame", *, turns: int = 0, limit: int = LARGEST) -
     width, height = image.width, image.height
     while Layout(width, height).nbytes > limit and width * height > 1:
         width, height = max(width // 2, 1), max(height // 2, 1)
+    tell_matrix(image)
     planes = image.planes
     if image.format.name not in _I420 or (width, height) != (image.width, image.height) or planes[0].line_size < 0:
         image = image.reformat(width, height, "yuv420p", interpolation="AREA", threads=1)
@@ -136,6 +140,13 @@ def planes_of(image: "av.VideoFrame", *, turns: int = 0, limit: int = LARGEST) -
     full = image.color_range == _JPEG or image.format.name == "yuvj420p"
     y, u, v = (pixels(plane) for plane in planes)
     return Planes(y, u, v, Layout(width, height, int(image.colorspace), full, turns % 4))
+
+
+def tell_matrix(image: "av.VideoFrame") -> None:
+    """Where a frame names a matrix that swscale refuses, let it name the nearest, or none: wrong colours are better
+    than no picture, and finding faces hardly minds."""
+    if int(image.colorspace) not in _MATRICES:
+        image.colorspace = _BT2020 if int(image.colorspace) == _BT2020_CONSTANT else _UNTOLD
 
 
 def pixels(plane: "VideoPlane") -> Plane:

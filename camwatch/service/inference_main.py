@@ -4,6 +4,7 @@ It is restarted alone: a new one attaches to the same rings and goes on at `read
 """
 
 import ctypes
+import faulthandler
 import logging
 import os
 import secrets
@@ -44,6 +45,8 @@ SLOW = 5.0
 """Seconds after which a lane that is still at the same work silences the heartbeat: it may hang."""
 GIVE_BACK_EVERY = 60.0
 """Seconds between two times that freed memory is given back; it takes some milliseconds."""
+HUNG = 15.0
+"""Seconds after which such a lane ends the process, which is then started afresh; no batch takes as long."""
 DRAIN = 0.8
 """Seconds that batches at work have to end at the stop; main waits a little longer."""
 
@@ -123,7 +126,6 @@ class Inference:
         # Batches and photos in turn: neither waits for the other to come to an end.
         if self._photo_next and self._begin_photo():
             return True
-        self._photo_next = True
         return self._begin_batch() or self._begin_photo()
 
     def _warm_up(self) -> None:
@@ -186,6 +188,7 @@ class Inference:
     def _begin_batch(self) -> bool:
         frames = self._next_batch()
         if frames:
+            self._photo_next = True
             self._batches.observe(len(frames))
             self._busy.update(frame.camera for frame in frames)
             self._lanes.start(partial(self._analyze, frames), partial(self._analyzed, frames))
@@ -221,7 +224,7 @@ class Inference:
         if self._photo_at_work or not self._photos:
             return False
         photo = self._photos.popleft()
-        self._photo_at_work = True
+        self._photo_at_work, self._photo_next = True, False
         self._worker.send(Message("embedding", {"asked": photo["asked"]}))
         enroll = partial(enroll_photo, self._analyzer, photo["person"], Path(photo["path"]), strict=False)
         self._lanes.start(enroll, partial(self._embedded, photo["asked"]))
@@ -252,9 +255,18 @@ class Inference:
             self._stages[stage].observe(seconds)
 
     def _beat(self) -> None:
-        """Tell main that the work goes on, unless it does not."""
-        if self._lanes.longest(time.monotonic()) < SLOW:
+        """Tell main that the work goes on, unless it does not.
+
+        Raises:
+            TimeoutError: A lane hangs.
+        """
+        longest = self._lanes.longest(time.monotonic())
+        if longest < SLOW:
             self._worker.beat(self._statistics)
+        elif longest >= HUNG:
+            # Main hears of the other lanes' work and would wait for ever.
+            faulthandler.dump_traceback()
+            raise TimeoutError(f"a lane has been at the same work for {longest:.0f} s")
 
     def _statistics(self) -> dict[str, Any]:
         with self._stages_lock:

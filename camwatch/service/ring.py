@@ -15,6 +15,7 @@ Accounting: `captured = idle + decode_error + written` and
 `in flight = written - analyzed - dropped_busy - dropped_stale`, exact at any moment.
 """
 
+import logging
 import mmap
 import os
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from numpy.typing import NDArray
 
 from camwatch.capture.planes import LARGEST, Layout, Plane, Planes
 from camwatch.records import Frame
+
+log = logging.getLogger(__name__)
 
 SLOTS = 4
 SLOT_BYTES = LARGEST
@@ -95,6 +98,7 @@ class FrameRing:
         self._stride = _META_BYTES + _round_up(slot_bytes)
         size = _HEADER + SLOTS * self._stride
         self._memory = mmap.mmap(fd, size)
+        self._complained = False
         self._counters: NDArray[np.uint64] = np.frombuffer(self._memory, "u8", 16)
         self._metas = [
             np.frombuffer(self._memory, _META, 1, _HEADER + i * self._stride) for i in range(SLOTS)
@@ -168,7 +172,8 @@ class FrameRing:
         """Turn picture `index` into RGB and go on behind it; pictures passed over are counted as `dropped_busy`.
 
         Returns:
-            The frame, or None where the slot was overwritten while it was read (counted as `dropped_stale`).
+            The frame, or None where the slot was overwritten while it was read, or holds what cannot be converted
+            (counted as `dropped_stale`).
         """
         skipped = index - self.get(Counter.READ)
         frame = self._read(index)
@@ -208,7 +213,13 @@ class FrameRing:
         captured_at, monotonic, pts = float(meta["captured_at"]), float(meta["monotonic"]), float(meta["pts"])
         if int(meta["before"]) != number or layout.nbytes > self.slot_bytes:  # a layout of two halves may not fit
             return None
-        picture = layout.rgb(self._payload(index))
+        try:
+            picture = layout.rgb(self._payload(index))
+        except (OSError, ValueError) as error:  # one camera's picture must not end the analysis of all
+            if not self._complained:
+                log.error("%s: pictures of %s cannot be converted: %s", self.camera, layout, str(error))
+            self._complained = True
+            return None
         if int(meta["before"]) != number:
             return None
         return Frame(self.camera, seq, captured_at, monotonic, None if np.isnan(pts) else pts, picture)

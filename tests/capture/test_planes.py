@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from camwatch.capture.decode import RawFrame
 from camwatch.capture.planes import LARGEST, Layout, planes_of
 from tests.rigs.planes import noise, stored
 
@@ -114,3 +115,20 @@ def test_a_decoded_frame_may_go_while_its_planes_are_looked_at(clip: Path) -> No
         expected = [image.to_ndarray(format="rgb24", threads=1) for image in images]
         del images
     assert all(np.array_equal(planes.rgb(), picture) for planes, picture in zip(kept, expected, strict=True))
+
+
+@pytest.mark.parametrize("matrix", range(20))
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p"])
+def test_whatever_matrix_a_stream_names_there_is_a_picture_and_its_brightness(matrix: int, pix_fmt: str) -> None:
+    image = av.VideoFrame(64, 48, pix_fmt)
+    image.colorspace = matrix
+    raw = RawFrame(None, 0.0, 0.0, False, image)
+    assert raw.luma(32, 24).shape == (24, 32)
+    assert raw.rgb().shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize(("named", "meant"), [(1, 1), (5, 5), (9, 9), (10, 9), (8, 2), (14, 2)])
+def test_a_matrix_that_cannot_be_read_is_taken_for_the_nearest(named: int, meant: int) -> None:
+    image = av.VideoFrame(64, 48, "yuv420p")
+    image.colorspace = named
+    assert planes_of(image).layout.matrix == meant

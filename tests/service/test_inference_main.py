@@ -1,8 +1,10 @@
 """The inference loop on a real ring with an analyzer that can be made to fail: every frame keeps its account."""
 
+import itertools
 import os
 import queue
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +148,21 @@ def test_photos_are_embedded_also_where_frames_never_cease(setting, tmp_path: Pa
     assert worker.kinds().count("observation") == 8
 
 
+def test_many_photos_and_frames_take_turns(setting, tmp_path: Path):
+    rings, bell, start = setting
+    worker, inference, _ = start(turns=20)
+    worker.on_turn = lambda: write(rings, bell, "front", 1)
+    photos = [{"person": "Ann", "path": str(tmp_path / f"{n}.jpg"), "asked": str(n)} for n in range(30)]
+    worker.commands.put(Message("embed", {"photos": photos}))
+    write(rings, bell, "front", 1)
+    inference.run()
+    work = [kind for kind in worker.kinds() if kind in ("observation", "embedding")]
+    assert 9 <= work.count("embedding") <= 11  # half of the turns; what came meanwhile is analysed in the other half
+    assert work.count("observation") >= 18
+    assert ("embedding", "embedding") not in set(itertools.pairwise(work))
+    assert rings["front"].counts().dropped_busy == 0
+
+
 def test_who_main_calls_settled_is_embedded_no_more(setting):
     rings, bell, start = setting
     worker, inference, analyzer = start(turns=29)
@@ -286,6 +303,29 @@ def test_two_lanes_work_side_by_side_and_never_on_one_camera(setting):
     seen = [observation_from(m) for m in worker.sent if m.kind == "observation"]
     assert [o.seq for o in seen if o.camera == "front"] == [0, 1]
     assert [o.seq for o in seen if o.camera == "garden"] == [0, 1]
+
+
+def test_a_lane_that_hangs_ends_the_process_though_another_works(setting, monkeypatch):
+    rings, bell, start = setting
+    worker, inference, analyzer = start(turns=1000, threads=2)
+    monkeypatch.setattr("camwatch.service.inference_main.SLOW", 0.05)
+    monkeypatch.setattr("camwatch.service.inference_main.HUNG", 0.3)
+    released = threading.Event()
+    analyzer.on_batch = lambda frames: frames[0].camera == "front" and released.wait(20.0)
+    write(rings, bell, "front", 1)
+    inference._begin()
+    write(rings, bell, "garden", 1)
+    with pytest.raises(TimeoutError, match="a lane has been at the same work"):
+        while True:
+            inference._begin()
+            inference._lanes.finish()
+            inference._beat()
+            time.sleep(0.01)
+            if rings["garden"].counts().in_flight == 0:
+                write(rings, bell, "garden", 1)
+    assert worker.kinds().count("observation") > 3  # the other one went on
+    released.set()
+    inference._lanes.drain(20.0)
 
 
 def test_a_lane_that_hangs_silences_the_heartbeat(setting, monkeypatch):

@@ -183,6 +183,18 @@ def test_new_inference_accounts_for_what_the_killed_one_had_taken(pair):
     assert reader.waiting() == range(2, 3)
 
 
+def test_what_cannot_be_converted_is_dropped_and_told_once(pair, caplog):
+    writer, reader = pair
+    for value in range(3):
+        write(writer, value)
+        writer._metas[value]["matrix"] = 8 if value else 2  # swscale knows no YCgCo
+    assert reader.take(0) is not None
+    assert reader.take(1) is None and reader.take(2) is None
+    assert (reader.counts().dropped_stale, reader.waiting()) == (2, range(3, 3))
+    [record] = caplog.records
+    assert record.getMessage().startswith("cam: pictures of Layout(")
+
+
 WRITER = """
 import sys
 from camwatch.service.ring import FrameRing, Counter
@@ -217,5 +229,7 @@ def test_killed_writers_leave_no_torn_picture_and_no_gap_in_the_numbers(fd):
     counts = ring.counts()
     for _ in seen:
         ring.add(Counter.ANALYZED)
-    assert counts.captured == counts.dropped_busy + counts.dropped_stale + len(seen) + ring.counts().in_flight
+    counts = ring.counts()
+    assert counts.captured == ring.get(Counter.WRITTEN)
+    assert counts.in_flight == len(ring.waiting())
     ring.close()
