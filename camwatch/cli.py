@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -77,9 +78,10 @@ def run(
         Literal["text", "json"], typer.Option(help="For people, or one JSON object per line.")
     ] = "text",
 ) -> int:
-    """Run the daemon until SIGTERM or Ctrl-C."""
+    """Run the daemon until SIGTERM or Ctrl-C; SIGHUP reads the configuration again."""
     # Until the daemon takes over: a service that is stopped while it starts has done nothing wrong.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # Before NumPy is loaded, and inherited by every child: its BLAS would start a thread for each core in each of them.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from camwatch.config.model import load
@@ -87,7 +89,7 @@ def run(
     loaded = load(config)
     from camwatch.service.app import run as command
 
-    return command(loaded, log_format=log_format)
+    return command(loaded, partial(load, config), log_format=log_format)
 
 
 @app.command()

@@ -8,7 +8,7 @@ The daemon runs the two halves in two processes, the tools run both in one; the 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from camwatch.identification.attention import Attention
@@ -72,19 +72,25 @@ class Decider:
 
     def __init__(self, cameras: Mapping[str, CameraRules], *, node: str, recognizer: Recognizer | None = None) -> None:
         """Start with nobody before any camera."""
-        start = recognizer or Recognizer(Gallery([], ""))
-        self._cameras = {
-            camera: VisitTracker(
-                camera,
-                start,
-                node=node,
-                visit_gap=rules.visit_gap,
-                threshold=rules.threshold,
-                false_alarm_rate=rules.false_alarm_rate,
-                min_face=rules.min_face,
-            )
-            for camera, rules in cameras.items()
-        }
+        self._node = node
+        self._recognizer = recognizer or Recognizer(Gallery([], ""))
+        self._cameras: dict[str, VisitTracker] = {}
+        self.change(cameras)
+
+    def change(self, cameras: Mapping[str, CameraRules]) -> None:
+        """Go on with these cameras and rules; visits go on, but for those of a camera that is no longer there.
+
+        Flush such a camera before, or its open visits never end.
+        """
+        trackers = {}
+        for camera, rules in cameras.items():
+            tracker = self._cameras.get(camera)
+            if tracker is None:
+                trackers[camera] = VisitTracker(camera, self._recognizer, node=self._node, **asdict(rules))
+            else:
+                tracker.change(**asdict(rules))
+                trackers[camera] = tracker
+        self._cameras = trackers
 
     def decide(self, observation: Observation) -> list[Event]:
         """Take in one observation; those of one camera come in the order of capture.
@@ -108,6 +114,7 @@ class Decider:
 
     def replace_recognizer(self, recognizer: Recognizer) -> None:
         """Decide by another gallery from the next face on, for all cameras; visits go on."""
+        self._recognizer = recognizer
         for tracker in self._cameras.values():
             tracker.replace_recognizer(recognizer)
 

@@ -153,8 +153,10 @@ def test_run_loads_the_configuration_and_hands_it_to_the_daemon(
     file = tmp_path / "c.yml"
     file.write_text("mqtt: {host: broker}\ncameras: {door: {source: 0}}\n")
     assert main(["run", str(file), "--log-format", "json"]) == 0
-    ((config,), named) = started[0]
+    ((config, read_again), named) = started[0]
     assert (config.mqtt.host, named) == ("broker", {"log_format": "json"})
+    file.write_text("mqtt: {host: other}\ncameras: {door: {source: 0}}\n")
+    assert read_again().mqtt.host == "other"
 
 
 @pytest.mark.parametrize(

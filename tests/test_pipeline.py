@@ -89,3 +89,24 @@ def test_the_gallery_may_come_later() -> None:
 def test_an_unknown_camera_is_a_mistake() -> None:
     with pytest.raises(KeyError):
         Decider(RULES, node="nvr").decide(frame(0.0, camera="roof"))
+
+
+def test_rules_and_cameras_change_while_visits_go_on() -> None:
+    decider = Decider(RULES, node="nvr", recognizer=recognizer(alice=ALICE))
+    said = [event for one in moved(stay(ALICE), "door") for event in decider.decide(one)]
+    decider.change({"door": CameraRules(visit_gap=20.0), "attic": CameraRules()})
+    assert told(decider.advance("door", START + 12)) == [], "the new gap counts, also for a visit that was open before"
+    said += decider.advance("door", START + 23)
+    assert told(said) == [("recognized", "alice"), ("ended", "alice")]
+    new = [event for one in moved(stay(ALICE), "attic") for event in decider.decide(one)]
+    assert told(new) == [("recognized", "alice")], "a new camera has the present gallery"
+    with pytest.raises(KeyError):
+        decider.presence("yard")
+
+
+def test_another_threshold_counts_from_the_next_face_on() -> None:
+    decider = Decider({"door": CameraRules(threshold=0.99)}, node="nvr", recognizer=recognizer(alice=ALICE))
+    first, second = stay(ALICE, seconds=0.6), stay(ALICE, begin=0.8, seconds=1)
+    assert told([event for one in moved(first, "door") for event in decider.decide(one)]) == []
+    decider.change({"door": CameraRules(threshold=0.5)})
+    assert told([event for one in moved(second, "door") for event in decider.decide(one)]) == [("recognized", "alice")]

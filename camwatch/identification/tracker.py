@@ -86,6 +86,10 @@ class Tracker:
         """The tracks that may still go on."""
         return tuple(self._tracks)
 
+    def change(self, gates: Gates, *, lifetime: float) -> None:
+        """Go on by other rules; tracks stay."""
+        self._gates, self._lifetime = gates, lifetime
+
     def forget(self, numbers: Set[int]) -> None:
         """Forget some tracks, with all that they know; a face of theirs that is seen again begins a new one."""
         self._tracks = [track for track in self._tracks if track.number not in numbers]

@@ -84,6 +84,16 @@ class VisitTracker:
         elif self._own_rate is not None:
             self._threshold, self._rate = threshold_for(len(people), self._own_rate), self._own_rate
 
+    def change(
+        self, *, visit_gap: float, threshold: float | None, false_alarm_rate: float | None, min_face: float
+    ) -> None:
+        """Decide by other rules from the next face on; visits and their evidence go on. The arguments are as above."""
+        self._visit_gap = visit_gap
+        self._own_threshold, self._own_rate = threshold, false_alarm_rate
+        self._gates = Gates(min_height=min_face)
+        self._tracker.change(self._gates, lifetime=visit_gap)
+        self.replace_recognizer(self._recognizer)
+
     def state(self) -> Presence:
         """Who is there now."""
         last = self._last_person

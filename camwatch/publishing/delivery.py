@@ -64,7 +64,7 @@ class Delivery:
         """Begin with the oldest event."""
         self._outbox = outbox
         self._topics = topics
-        self._max_live_age = max_live_age
+        self.max_live_age = max_live_age
         self._position = 0
         self._unrecorded: list[str] = []
 
@@ -105,12 +105,12 @@ class Delivery:
     def _late(self, pending: Pending, now: float, monotonic: float) -> bool:
         """Late if either clock says so: the one can be set back, the other stands still while a machine sleeps."""
         age = now - pending.decided_at
-        if age > self._max_live_age:
+        if age > self.max_live_age:
             return True
         since = pending.captured_monotonic if pending.captured_monotonic is not None else pending.stored_monotonic
         if since is None:
             return age < -_CLOCK_SLACK  # the clock was set back, nobody knows how long ago this was
-        return monotonic - since > self._max_live_age
+        return monotonic - since > self.max_live_age
 
     def _outgoing(self, pending: Pending, late: bool) -> Outgoing:
         if late:

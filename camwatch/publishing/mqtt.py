@@ -141,10 +141,11 @@ class Network:
         self._client_id = client_id
         self._status = status
         self._subscriptions = [*subscriptions, status]
+        self._asked: dict[int | None, list[str]] = {}  # subscriptions whose answer is awaited, by message
         self._fixed = None if protocol is None else MQTTProtocolVersion(protocol)
         self._version = self._fixed or _V5
         self._only_v311 = False
-        self._give_up_after = give_up_after
+        self.give_up_after = give_up_after
         self._post = post
         self._reconnect = Reconnect(random.Random())
         self._stopping = threading.Event()
@@ -163,6 +164,25 @@ class Network:
             link.disconnect()
         if self._thread.is_alive():
             self._thread.join(timeout)
+
+    def subscribe(self, topics: Sequence[str], link: Link | None) -> None:
+        """These are the filters of commands from now on.
+
+        Args:
+            topics: All of them.
+            link: The present connection, where there is one.
+        """
+        before, self._subscriptions = self._subscriptions, [*topics, self._status]
+        if link is None or link.client is None:
+            return
+        if gone := [topic for topic in before if topic not in self._subscriptions]:
+            link.client.unsubscribe(gone)
+        if new := [topic for topic in self._subscriptions if topic not in before]:
+            self._ask(link.client, new)
+
+    def _ask(self, client: Client, topics: Sequence[str]) -> None:
+        _, mid = client.subscribe([(topic, 1) for topic in topics])
+        self._asked[mid] = list(topics)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -234,7 +254,7 @@ class Network:
         # heals, on the live topic (RFC 5482; Linux).
         option = getattr(socket, "TCP_USER_TIMEOUT", None)
         if option is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, option, int(min(max(self._give_up_after, 5.0), 60.0) * 1000))
+            sock.setsockopt(socket.IPPROTO_TCP, option, int(min(max(self.give_up_after, 5.0), 60.0) * 1000))
 
     def _on_connect(
         self, client: Client, link: Link, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
@@ -247,7 +267,8 @@ class Network:
             return
         link.up_at = time.monotonic()
         link.window = min(int(getattr(properties, "ReceiveMaximum", WINDOW)), WINDOW)
-        client.subscribe([(topic, 1) for topic in self._subscriptions])
+        self._asked = {}
+        self._ask(client, self._subscriptions)
         again = " again" if self.problem is not None else ""
         version = "5" if self._version == _V5 else "3.1.1"
         log.info("MQTT broker %s: connected%s (MQTT %s)", self._broker, again, version)
@@ -265,9 +286,9 @@ class Network:
         self._post(Answer(link, mid, str(code) if code.is_failure else None, time.monotonic()))
 
     def _on_subscribe(
-        self, _client: Client, _link: Link, _mid: int, codes: list[ReasonCode], _properties: object
+        self, _client: Client, _link: Link, mid: int, codes: list[ReasonCode], _properties: object
     ) -> None:
-        for topic, code in zip(self._subscriptions, codes, strict=False):
+        for topic, code in zip(self._asked.pop(mid, ()), codes, strict=False):
             if code.is_failure:
                 log.warning("MQTT broker %s refuses the subscription to %s: %s", self._broker, topic, code)
 

@@ -10,6 +10,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from camwatch.errors import StateError
 from camwatch.publishing.broker import OFFLINE, ONLINE, Broker
@@ -55,7 +56,8 @@ class MqttPublisher:
         """Prepare; nothing is sent before `start`."""
         if broker.tls is not None:
             broker.tls.context()
-        self._broker = broker
+        self._broker, self._protocol = broker, protocol
+        self._subscriptions = tuple(subscriptions)
         self._topics = topics
         self._delivery = Delivery(outbox, topics=topics, max_live_age=max_live_age)
         self._retained = Retained()
@@ -72,15 +74,8 @@ class MqttPublisher:
         self._refused_topics: set[str] = set()
         self._wake = wake
         self._stirred = threading.Event()
-        self._network = Network(
-            broker,
-            client_id=f"{topics.root.replace('/', '-')}-{secrets.token_hex(4)}",
-            status=topics.status,
-            subscriptions=subscriptions,
-            protocol=protocol,
-            give_up_after=max_live_age,
-            post=self._post,
-        )
+        self._client_id = f"{topics.root.replace('/', '-')}-{secrets.token_hex(4)}"
+        self._network = self._new_network()
 
     @property
     def connected(self) -> bool:
@@ -95,6 +90,43 @@ class MqttPublisher:
     def start(self) -> None:
         """Begin to connect, in the background."""
         self._network.start()
+
+    def subscribe(self, topics: Sequence[str]) -> None:
+        """These are the topic filters of commands from now on, also on the present connection."""
+        if tuple(topics) != self._subscriptions:
+            self._subscriptions = tuple(topics)
+            self._network.subscribe(topics, self._link)
+
+    def expire(self, max_live_age: float) -> None:
+        """Events are late from another age on; connections feel it from the next one on."""
+        self._delivery.max_live_age = self._network.give_up_after = max_live_age
+
+    def move(self, broker: Broker, *, timeout: float) -> list[Acknowledged]:
+        """Leave the broker as `stop` does, and go on with another one, or as somebody else; nothing is lost.
+
+        Args:
+            broker: Where to connect from now on.
+            timeout: Seconds for taking leave, at most about.
+
+        Returns:
+            The events acknowledged meanwhile.
+
+        Raises:
+            InputError: A certificate file cannot be used; the present broker is kept.
+        """
+        if broker.tls is not None:
+            broker.tls.context()
+        acknowledged = self.stop(timeout)
+        # A thread that is slow to end still posts to the old queue, where nobody listens.
+        self._records = queue.SimpleQueue()
+        self._reset(None)
+        self._stopping = False
+        self._refused_topics.clear()
+        self._broker = broker
+        self._retained.set(self._topics.status, ONLINE)
+        self._network = self._new_network()
+        self._network.start()
+        return acknowledged
 
     def retain(self, topic: str, payload: bytes | None) -> None:
         """Give a retained topic its value, sent by the next `pump` and again after every connect; None clears it."""
@@ -176,11 +208,22 @@ class MqttPublisher:
         acknowledged, self._acknowledged = self._acknowledged, []
         return acknowledged
 
-    def _post(self, record: Record) -> None:
-        """Called from the network thread."""
+    def _new_network(self) -> Network:
+        return Network(
+            self._broker,
+            client_id=self._client_id,
+            status=self._topics.status,
+            subscriptions=self._subscriptions,
+            protocol=self._protocol,
+            give_up_after=self._delivery.max_live_age,
+            post=partial(self._post, self._records),
+        )
+
+    def _post(self, records: "queue.SimpleQueue[Record]", record: Record) -> None:
+        """Called from the network thread, with the queue of its connection."""
         if not isinstance(record, Command):
             # Bounded by itself: at most one answer for each message on its way, and few of the others.
-            self._records.put(record)
+            records.put(record)
         else:
             try:
                 self._commands.put_nowait(record)

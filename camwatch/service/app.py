@@ -1,46 +1,39 @@
 """The composition root: a configuration becomes the objects of a daemon, in the order of starting.
 
 Start: state and outbox, MQTT, HTTP, inference until Ready and the gallery loaded, readers. Stop is its reverse:
-readers, drain the rings, inference, end open visits, flush, `offline`, unmap.
+readers, drain the rings, inference, end open visits, flush, `offline`, unmap. SIGHUP reads the configuration again.
 """
 
 import logging
 import os
 import signal
-import time
+import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import FrameType
 
 from camwatch import __version__
 from camwatch.config.model import Camera, Config, verify
 from camwatch.errors import CamwatchError, ConfigError
-from camwatch.identification.evidence import Gates
-from camwatch.pipeline import CameraRules, Decider
-from camwatch.publishing.discovery import Discovery
-from camwatch.publishing.outbox import EVENTS_FILE, Outbox
-from camwatch.publishing.publisher import MqttPublisher
-from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, Snapshots
-from camwatch.publishing.topics import Topics
+from camwatch.pipeline import CameraRules
 from camwatch.service import logs
-from camwatch.service.cameras import Cameras, ReaderSettings
-from camwatch.service.daemon import Daemon, Parts
-from camwatch.service.gallery_loader import GalleryLoader
+from camwatch.service.cameras import ReaderSettings
+from camwatch.service.daemon import Daemon
 from camwatch.service.http_server import HttpServer
-from camwatch.service.inference import inference_child
 from camwatch.service.metrics import metrics_app
-from camwatch.service.reporting import Reporting
-from camwatch.service.supervisor import Supervisor
-from camwatch.service.switches import Switches
-from camwatch.service.telemetry import Telemetry
+from camwatch.service.parts import make_parts
+from camwatch.service.reload import Reloader
+from camwatch.service.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
-def run(config: Config, *, log_format: logs.LogFormat) -> int:
+def run(config: Config, read_again: Callable[[], Config], *, log_format: logs.LogFormat) -> int:
     """Run the daemon until SIGTERM or SIGINT; the exit status.
 
     Args:
         config: A loaded configuration; what it names is verified first.
+        read_again: Loads it anew, for SIGHUP; what that names is verified too.
         log_format: `text` or `json`.
 
     Raises:
@@ -48,137 +41,143 @@ def run(config: Config, *, log_format: logs.LogFormat) -> int:
         CamwatchError: It failed while running.
     """
     logs.set_up(log_format, process="main")
-    problems = verify(config)
-    if problems:
-        raise ConfigError(*problems)
+
+    def read_settings() -> Settings:
+        return settings_from(_verified(read_again()))
+
     with ExitStack() as stack:
-        asked: list[int] = []
-        running: list[Daemon] = []
+        signals = _Signals(stack)
+        settings = settings_from(_verified(config))
+        previous: Settings | None = None
+        while True:
+            try:
+                status, successor = _live(settings, read_settings, log_format, signals)
+            except CamwatchError as error:
+                if previous is None:
+                    raise
+                log.error("the configuration is not taken over: %s", error)
+                settings, previous = previous, None
+                continue
+            if successor is None or signals.stop:
+                return status
+            settings, previous = successor, settings
 
-        def on_signal(number: int, frame: FrameType | None) -> None:
-            asked.append(number)
-            for daemon in running:
-                daemon.stop_soon()
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            previous = signal.signal(number, on_signal)
-            stack.callback(signal.signal, number, previous)
-        daemon = build(config, log_format, stack)
-        running.append(daemon)
+def _live(
+    settings: Settings, read_settings: Callable[[], Settings], log_format: logs.LogFormat, signals: "_Signals"
+) -> tuple[int, Settings | None]:
+    """One daemon from its building to its end: the exit status, and the settings of its successor."""
+    with ExitStack() as stack:
+        daemon = build(settings, read_settings, log_format, stack)
+        signals.tell(daemon, stack)
         log.info(
             "camwatch %s: node %s, %d cameras, metrics on http://%s:%d/metrics",
             __version__,
-            config.node,
-            len(config.cameras),
-            config.http.host,
-            config.http.port,
+            settings.node,
+            len(settings.readers),
+            *settings.http,
         )
-        if asked:
-            return 0
+        if signals.stop:
+            return 0, None
         try:
-            return daemon.run()
+            return daemon.run(), daemon.successor
         except CamwatchError:
             raise
         except Exception:
             log.exception("the daemon failed")
-            return 1
+            return 1, None
 
 
-def build(config: Config, log_format: logs.LogFormat, stack: ExitStack) -> Daemon:
+class _Signals:
+    """SIGTERM and SIGINT end the daemon, SIGHUP makes it read its configuration again."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        """Listen until the stack is unwound."""
+        self.stop = False
+        self._daemon: Daemon | None = None
+        self._at_terminal = _has_terminal() and sys.stdin is not None and sys.stdin.isatty()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            stack.callback(signal.signal, number, signal.signal(number, self._on_signal))
+
+    def tell(self, daemon: Daemon, stack: ExitStack) -> None:
+        """From now on until the stack is unwound it is this daemon's business."""
+        self._daemon = daemon
+        stack.callback(self._forget)
+
+    def _forget(self) -> None:
+        self._daemon = None
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        # A terminal that is closed sends SIGHUP too: then somebody who ran this by hand has gone.
+        if number != signal.SIGHUP or (self._at_terminal and not _has_terminal()):
+            self.stop = True
+            if self._daemon is not None:
+                self._daemon.stop_soon()
+        elif self._daemon is not None:
+            self._daemon.reload_soon()
+
+
+def _has_terminal() -> bool:
+    """Whether there is a controlling terminal, see tty(4)."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+def build(
+    settings: Settings, read_settings: Callable[[], Settings], log_format: logs.LogFormat, stack: ExitStack
+) -> Daemon:
     """A daemon that is ready to run; what must be undone is put on `stack` in the order of building.
 
     Raises:
-        InputError: Something the configuration names cannot be used.
+        InputError: Something the settings name cannot be used.
         StateError: The state directory cannot be used.
     """
-    wake_fd, bell_fd = _event_fd(stack), _event_fd(stack)
-    outbox, note = Outbox.open(config.events.state / EVENTS_FILE, time.time())
-    stack.callback(outbox.close)
-    if note:
-        log.error("%s", note)
-    supervisor = Supervisor()
-    settings = [_reader_settings(name, camera) for name, camera in config.cameras.items()]
-    cameras = Cameras(settings, supervisor, bell_fd=bell_fd, log_format=log_format)
-    stack.callback(cameras.close)
-    min_face = {name: config.recognition_for(name).min_face for name in config.cameras}
-    telemetry = Telemetry(cameras.rings)
-    topics = Topics(config.mqtt.topic_prefix, config.node)
-    discovery = Discovery(
-        config.events.state / "discovery.json",
-        topics=topics,
-        cameras=list(config.cameras),
-        prefix=config.mqtt.discovery_prefix,
-        style=config.mqtt.discovery_style,
-        images=config.events.snapshots,
-    )
-    births = [] if discovery.birth_topic is None else [discovery.birth_topic]
-    publisher = MqttPublisher(
-        broker=config.mqtt.broker(),
-        topics=topics,
-        outbox=outbox,
-        max_live_age=config.events.max_live_age,
-        wake=lambda: os.eventfd_write(wake_fd, 1),
-        subscriptions=[*(topics.camera_enabled_set(name) for name in config.cameras), *births],
-    )
-    parts = Parts(
-        supervisor=supervisor,
-        cameras=cameras,
-        inference=inference_child(
-            cameras,
-            bell_fd=bell_fd,
-            log_format=log_format,
-            min_face=min_face,
-            cache=config.events.state / "engine",
-            **config.engine.model_dump(),
-        ),
-        switches=Switches(config.events.state / "switches.json", config.cameras),
-        gallery=GalleryLoader(
-            config.recognition.faces,
-            false_alarm_rate=config.recognition.false_alarm_rate,
-            threshold=config.recognition.threshold,
-        ),
-        decider=Decider({name: _rules(config, name) for name in config.cameras}, node=config.node),
-        topics=topics,
-        publisher=publisher,
-        reporting=Reporting(
-            node=config.node,
-            topics=topics,
-            publisher=publisher,
-            outbox=outbox,
-            snapshots=_snapshots(config),
-            telemetry=telemetry,
-            keep_days=config.events.retain.days,
-            gates={name: Gates(min_height=float(height)) for name, height in min_face.items()},
-            discovery=discovery,
-        ),
-        telemetry=telemetry,
-        birth_topic=discovery.birth_topic,
-        wake_fd=wake_fd,
-    )
-    daemon = Daemon(parts)
+    parts = make_parts(settings, log_format, stack)
+    daemon = Daemon(parts, read_settings)
     http = HttpServer(
-        config.http.host,
-        config.http.port,
-        metrics=metrics_app(telemetry),
-        health=daemon.judge,
-        ready=daemon.why_not_ready,
+        *settings.http, metrics=metrics_app(parts.telemetry), health=daemon.judge, ready=daemon.why_not_ready
     )
     stack.callback(http.close)
+    daemon.reloader = Reloader(settings, parts, http)
     return daemon
 
 
-def _event_fd(stack: ExitStack) -> int:
-    fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-    stack.callback(os.close, fd)
-    return fd
+def settings_from(config: Config) -> Settings:
+    """What a configuration tells the daemon, as plain values."""
+    names = list(config.cameras)
+    events, mqtt, recognition = config.events, config.mqtt, config.recognition
+    min_face = {name: config.recognition_for(name).min_face for name in names}
+    return Settings(
+        node=config.node,
+        topic_prefix=mqtt.topic_prefix,
+        state=events.state,
+        broker=mqtt.broker(),
+        max_live_age=events.max_live_age,
+        discovery_prefix=mqtt.discovery_prefix,
+        discovery_style=mqtt.discovery_style,
+        snapshots=events.snapshots,
+        keep_snapshots=events.retain.snapshots,
+        keep_days=events.retain.days,
+        faces=recognition.faces,
+        false_alarm_rate=recognition.false_alarm_rate,
+        threshold=recognition.threshold,
+        engine=config.engine.model_dump(),
+        min_face=min_face,
+        readers={name: _reader_settings(name, camera) for name, camera in config.cameras.items()},
+        enabled={name: camera.enabled for name, camera in config.cameras.items()},
+        rules={name: _rules(config, name, min_face[name]) for name in names},
+        http=(config.http.host, config.http.port),
+    )
 
 
-def _snapshots(config: Config) -> Snapshots | None:
-    if not config.events.snapshots:
-        return None
-    retain = config.events.retain
-    folder = config.events.state / SNAPSHOTS_FOLDER
-    return Snapshots(folder, keep=retain.snapshots, max_age=retain.days * 86400.0)
+def _verified(config: Config) -> Config:
+    problems = verify(config)
+    if problems:
+        raise ConfigError(*problems)
+    return config
 
 
 def _reader_settings(name: str, camera: Camera) -> ReaderSettings:
@@ -198,11 +197,11 @@ def _reader_settings(name: str, camera: Camera) -> ReaderSettings:
     )
 
 
-def _rules(config: Config, name: str) -> CameraRules:
+def _rules(config: Config, name: str, min_face: int) -> CameraRules:
     camera = config.cameras[name]
     return CameraRules(
         visit_gap=config.events.visit_gap,
         threshold=camera.threshold,
         false_alarm_rate=camera.false_alarm_rate,
-        min_face=float(config.recognition_for(name).min_face),
+        min_face=float(min_face),
     )

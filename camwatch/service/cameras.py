@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,6 +40,8 @@ class Cameras:
     Attributes:
         rings: The shared memory, by camera.
         ring_fds: Its descriptors, for the inference process.
+        bell_fd: The event descriptor that readers ring.
+        log_format: `text` or `json`.
         down: Cameras that are switched on and deliver nothing, with the reason.
     """
 
@@ -49,8 +51,8 @@ class Cameras:
         """Make the rings; no reader is started yet."""
         self._settings = {s.camera: s for s in settings}
         self._supervisor = supervisor
-        self._bell = bell_fd
-        self._log_format = log_format
+        self.bell_fd = bell_fd
+        self.log_format = log_format
         self.ring_fds = {camera: create_ring(camera) for camera in self._settings}
         self.rings = {camera: FrameRing(fd, camera) for camera, fd in self.ring_fds.items()}
         self.down: dict[str, str] = {}
@@ -133,6 +135,25 @@ class Cameras:
         self._up.discard(camera)
         self.down[camera] = "its reader process is being restarted"
 
+    def release(self, cameras: Collection[str]) -> None:
+        """Stop the readers of some cameras and forget them; each is to be switched on again, or changed, after it."""
+        self._supervisor.remove([reader_name(camera) for camera in cameras])
+        for camera in cameras:
+            self._enabled.discard(camera)
+            self._up.discard(camera)
+            self._finished.discard(camera)
+            self.down.pop(camera, None)
+
+    def change(self, settings: Sequence[ReaderSettings]) -> None:
+        """These are the cameras from now on. Release those that differ before; nobody may use the rings of who left."""
+        self._settings = {s.camera: s for s in settings}
+        for camera in self.rings.keys() - self._settings.keys():
+            self.rings.pop(camera).close()
+            os.close(self.ring_fds.pop(camera))
+        for camera in [camera for camera in self._settings if camera not in self.rings]:
+            self.ring_fds[camera] = create_ring(camera)
+            self.rings[camera] = FrameRing(self.ring_fds[camera], camera)
+
     def stop(self) -> None:
         """Stop all readers, side by side."""
         self._supervisor.stop_all([reader_name(camera) for camera in self._enabled])
@@ -148,7 +169,7 @@ class Cameras:
         fd = self.ring_fds[settings.camera]
         job = {
             "process": reader_name(settings.camera),
-            "log_format": self._log_format,
+            "log_format": self.log_format,
             "camera": settings.camera,
             "source": settings.source,
             "transport": settings.transport,
@@ -157,7 +178,7 @@ class Cameras:
             "motion": dict(settings.motion),
             "loop": settings.loop,
             "ring_fd": fd,
-            "bell_fd": self._bell,
+            "bell_fd": self.bell_fd,
             "slot_bytes": SLOT_BYTES,
         }
         # A reader is silent while it connects and while it waits for a picture, each no longer than its timeout allows.
@@ -166,7 +187,7 @@ class Cameras:
             name=reader_name(settings.camera),
             module="camwatch.service.reader_main",
             job=lambda: job,
-            fds=(fd, self._bell),
+            fds=(fd, self.bell_fd),
             silence=silence,
             start_silence=silence + 10.0,
         )

@@ -5,25 +5,22 @@ import os
 import random
 import select
 import time
-from collections.abc import Container
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable
+from dataclasses import replace
 
-from camwatch.errors import InputError, StateError
-from camwatch.pipeline import Decider
+from camwatch.errors import CamwatchError, InputError, StateError
 from camwatch.publishing.broker import ONLINE
 from camwatch.publishing.mqtt import Command
-from camwatch.publishing.publisher import MqttPublisher
-from camwatch.publishing.topics import Topics
 from camwatch.records import Event, Settled
 from camwatch.service import systemd
-from camwatch.service.cameras import Cameras, reader_name
-from camwatch.service.gallery_loader import GalleryLoader
+from camwatch.service.cameras import reader_name
 from camwatch.service.health import Health, Verdict
 from camwatch.service.messages import Message, observation_from, settled_message
-from camwatch.service.reporting import Reporting
-from camwatch.service.supervisor import Child, Supervisor
-from camwatch.service.switches import Switches
-from camwatch.service.telemetry import Telemetry
+from camwatch.service.parts import Parts, make_inference
+from camwatch.service.reload import Changes, Reloader, changes
+from camwatch.service.settings import Settings
+from camwatch.service.sight import Sight
+from camwatch.service.supervisor import Child
 
 log = logging.getLogger(__name__)
 
@@ -31,47 +28,33 @@ TURN = 0.25
 """Longest wait of the main loop, seconds: what is due by time is done at most this much later."""
 DRAIN = 0.7
 """Seconds that frames already captured have to be analysed at the stop."""
-ADVANCE_DELAY = 2.0
-"""Seconds by which visits' time runs behind the clock where no frame comes, since frames may be under way."""
 BLIND_AFTER = 3.0
 """Seconds without a word from inference after which its silence says nothing about who is there."""
 BIRTH_DELAY = 1.0, 5.0
 """Seconds, the least and the most, until a Home Assistant that has started is told everything: not all at once."""
-BLIND_LIMIT = 60.0
-"""Seconds that a camera may be lost, or inference away, before visits end all the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a daemon is made of; `app` makes them from a configuration.
-
-    `inference` is not started yet; `wake_fd` is an event descriptor that ends a wait of the loop; `birth_topic` is
-    where Home Assistant says that it has started, None where it does not matter.
-    """
-
-    supervisor: Supervisor
-    cameras: Cameras
-    inference: Child
-    switches: Switches
-    gallery: GalleryLoader
-    decider: Decider
-    topics: Topics
-    publisher: MqttPublisher
-    reporting: Reporting
-    telemetry: Telemetry
-    wake_fd: int
-    birth_topic: str | None = None
 
 
 class Daemon:
-    """The running service. `run` returns when `stop_soon` asks for the end."""
+    """The running service. `run` returns when `stop_soon` asks for the end, or when it has a successor.
 
-    def __init__(self, parts: Parts) -> None:
+    Args:
+        parts: What it is made of; nothing of it runs before `run`.
+        read_settings: Reads the configuration again; raises `CamwatchError` where it cannot be used.
+
+    Attributes:
+        reloader: Changes the parts while it runs; set before `run`.
+        successor: Settings by which another daemon is to take this one's place, once `run` has returned.
+    """
+
+    reloader: Reloader
+
+    def __init__(self, parts: Parts, read_settings: Callable[[], Settings]) -> None:
         """Take the parts over; nothing runs before `run`."""
+        self._read_settings = read_settings
+        self.successor: Settings | None = None
         self._supervisor = parts.supervisor
         self._supervisor.on_death = self._child_died
         self._cameras = parts.cameras
-        self._inference = parts.inference
         self._switches = parts.switches
         self._gallery = parts.gallery
         self._decider = parts.decider
@@ -80,19 +63,23 @@ class Daemon:
         self._reporting = parts.reporting
         self._telemetry = parts.telemetry
         self._wake = parts.wake_fd
-        self._birth_topic = parts.birth_topic
         self._resend_at: float | None = None
-        self._stopping = False
+        self._stopping = self._reloading = False
+        self._last_engine: Settings | None = None  # to go back to until the new one is ready
         self._ready = False
         self._fatal: str | None = None
         self._health = Health()
-        self._clock_offset: dict[str, float] = {}
-        self._blind: dict[str, float] = {}
+        self._sight = Sight()
         self._settled: dict[str, Settled] = {}  # as inference was told
 
     def stop_soon(self) -> None:
         """Ask for the end; safe from a signal handler and from other threads."""
         self._stopping = True
+        os.eventfd_write(self._wake, 1)
+
+    def reload_soon(self) -> None:
+        """Ask for the configuration to be read again; safe from a signal handler."""
+        self._reloading = True
         os.eventfd_write(self._wake, 1)
 
     def run(self) -> int:
@@ -103,21 +90,19 @@ class Daemon:
         """
         self._reporting.begin(self._cameras.names, time.time())
         self._publisher.start()
-        self._supervisor.add(self._inference, time.monotonic())
-        watchdog = systemd.watchdog_interval()
-        next_second = next_watchdog = 0.0
+        self._supervisor.add(make_inference(self.reloader.settings, self._cameras), time.monotonic())
+        watchdog, next_second = systemd.Watchdog(), 0.0
         try:
             while not self._stopping and self._fatal is None:
                 ready = self._wait(TURN)
                 now = time.monotonic()
                 self._read_children(now, ready)
+                self._take_settings()
                 if now >= next_second:
                     next_second = now + 1.0
                     self._every_second(now)
                 self._publish()
-                if watchdog is not None and now >= next_watchdog and self.judge().healthy:
-                    next_watchdog = now + watchdog
-                    systemd.notify("WATCHDOG=1")
+                watchdog.feed(now, lambda: self.judge().healthy)
         finally:
             self._stop()
         if self._fatal is not None:
@@ -157,9 +142,8 @@ class Daemon:
                 observation = observation_from(message)
                 if not self._cameras.is_enabled(observation.camera):
                     return  # switched off while this was under way
-                if self._blind.pop(observation.camera, None) is not None:
+                if self._sight.observed(observation):
                     self._decider.excuse(observation.camera, observation.captured_at)
-                self._clock_offset[observation.camera] = observation.captured_at - observation.monotonic
                 started = time.perf_counter()
                 events = self._decider.decide(observation)
                 self._reporting.observed(observation, events, time.perf_counter() - started)
@@ -172,6 +156,7 @@ class Daemon:
                 self._telemetry.capped_so_far(message.fields["capped"])
             case "ready":
                 log.info("inference is ready (%s)", message.fields["network"])
+                self._last_engine = None
                 self._embed(self._gallery.begin(message.fields["network"]))
             case "embedding" | "enrolled" | "refused":
                 self._gallery.take(message)
@@ -193,7 +178,7 @@ class Daemon:
         elif message.kind == "source":
             reason = self._cameras.handle(camera, message)
             if not self._cameras.is_watching(camera):
-                self._blind.setdefault(camera, time.monotonic())
+                self._sight.lost(camera, time.monotonic())
             self._reporting.camera_changed(camera, up=self._cameras.is_up(camera), reason=reason)
             if message.fields.get("ended"):
                 # There is nothing more to read; started again, it would show the same visits once more.
@@ -216,22 +201,14 @@ class Daemon:
 
     def _advance(self, now: float) -> None:
         """Let time pass for cameras of which no frame comes, unless that says nothing of who is there."""
-        counts = self._cameras.counts()
-        for camera, offset in self._clock_offset.items():
-            if not self._sees(camera, now):
-                blind_since = self._blind.setdefault(camera, now)
-                if now - blind_since <= BLIND_LIMIT:
-                    continue
-            elif camera in counts and counts[camera].in_flight > 0:
-                continue  # the frames under way carry the time; the clock would run ahead of them
-            elif self._blind.pop(camera, None) is not None:
-                self._decider.excuse(camera, now + offset)  # sight is back before the first frame of it
-            self._report(self._decider.advance(camera, now + offset - ADVANCE_DELAY))
-
-    def _sees(self, camera: str, now: float) -> bool:
-        """Whether the camera delivers and inference works: if not, that nobody is seen does not end a visit."""
-        hears = self._inference.heard and now - self._inference.heard_at <= BLIND_AFTER
-        return hears and self._cameras.is_watching(camera)
+        inference = self._supervisor.children["inference"]
+        hears = inference.heard and now - inference.heard_at <= BLIND_AFTER
+        seeing = [camera for camera in self._cameras.names if hears and self._cameras.is_watching(camera)]
+        under_way = [camera for camera, counts in self._cameras.counts().items() if counts.in_flight > 0]
+        for camera, excused, until in self._sight.advance(now, seeing=seeing, under_way=under_way):
+            if excused is not None:
+                self._decider.excuse(camera, excused)
+            self._report(self._decider.advance(camera, until))
 
     def _publish(self) -> None:
         try:
@@ -239,28 +216,26 @@ class Daemon:
                 self._reporting.acknowledged(acknowledged)
         except StateError as error:
             self._reporting.state_failed(error)
-        self._obey({name: self._topics.camera_enabled_set(name) for name in self._cameras.names})
+        self._obey(self._publisher.commands())
 
-    def _obey(self, topics: dict[str, str]) -> None:
+    def _obey(self, commands: list[Command]) -> None:
         """The last valid word for each camera counts: a burst of ON and OFF must not keep the loop busy."""
-        commands = self._publisher.commands()
-        if any(self._is_birth(command) for command in commands) and self._resend_at is None:
-            self._resend_at = time.monotonic() + random.uniform(*BIRTH_DELAY)
-        commands = [command for command in commands if command.topic != self._birth_topic]
+        wanted: dict[str, bool] = {}
         for command in commands:
-            if command.payload not in (b"ON", b"OFF"):
+            if command.topic == self._reporting.birth_topic:
+                if command.payload == ONLINE and self._resend_at is None:
+                    self._resend_at = time.monotonic() + random.uniform(*BIRTH_DELAY)
+            elif command.payload in (b"ON", b"OFF"):
+                wanted[command.topic] = command.payload == b"ON"
+            else:
                 log.warning("%s: a command must be ON or OFF, not %.40r", command.topic, command.payload)
-        wanted = {command.topic: command.payload == b"ON" for command in commands if command.payload in (b"ON", b"OFF")}
-        for camera, topic in topics.items():
-            on = wanted.get(topic)
+        for camera in self._cameras.names if wanted else ():
+            on = wanted.get(self._topics.camera_enabled_set(camera))
             if on is None or on == self._switches.is_on(camera):
                 continue
             self._switches.set(camera, on)  # remembered also where the daemon is about to stop
             if not self._stopping:
                 self._switch(camera, on)
-
-    def _is_birth(self, command: Command) -> bool:
-        return command.topic == self._birth_topic and command.payload == ONLINE
 
     def _switch(self, camera: str, on: bool) -> None:
         if self._ready:
@@ -298,13 +273,84 @@ class Daemon:
         )
         if not self._ready:
             self._ready = True
-            for camera in self._cameras.names:
-                on = self._switches.is_on(camera)
-                self._reporting.camera_switched(camera, on=on)
-                if on:
-                    self._cameras.switch(camera, True, time.monotonic())
+            self._begin_cameras(self._cameras.names)
             systemd.notify(f"READY=1\nSTATUS=watching {len(self._cameras.names)} cameras")
             log.info("ready, watching %d cameras", len(self._cameras.names))
+
+    def _begin_cameras(self, cameras: Iterable[str]) -> None:
+        for camera in cameras:
+            on = self._switches.is_on(camera)
+            self._reporting.camera_switched(camera, on=on)
+            if on:
+                self._cameras.switch(camera, True, time.monotonic())
+
+    # -- another configuration
+
+    def _take_settings(self) -> None:
+        """Take in the configuration as it is now, where asked to; one that cannot be used changes nothing."""
+        if self._fatal is not None and self._last_engine is not None:
+            self._go_back(self._fatal, self._last_engine)
+        if not self._reloading:
+            return
+        self._reloading = False
+        if self._ready:
+            systemd.notify(systemd.reloading())
+        try:
+            self._change(self._read_settings())
+        except CamwatchError as error:
+            for problem in str(error).splitlines():
+                log.error("the configuration is not taken over: %s", problem)
+            log.error("camwatch goes on with the configuration it had")
+        if self._ready and self.successor is None:
+            systemd.notify(f"READY=1\nSTATUS=watching {len(self._cameras.names)} cameras")
+
+    def _change(self, new: Settings) -> None:
+        old = self.reloader.settings
+        different = changes(old, new)
+        log.info("the configuration was read again: %s", different.told())
+        if different.everything:
+            self.successor = new
+            self.stop_soon()
+            return
+        self._let_go(different)
+        for acknowledged in self.reloader.apply(new, different, time.monotonic()):
+            self._reporting.acknowledged(acknowledged)
+        if old.engine != new.engine:
+            self._last_engine = old
+        self._take_up(different)
+
+    def _let_go(self, different: Changes) -> None:
+        """What was seen so far is decided by the old rules; then the processes stop that are to be another way."""
+        if different.inference or different.removed or different.readers:
+            self._read_children(time.monotonic(), self._wait(0.0))
+        for camera in different.removed:
+            self._report(self._decider.flush(camera, time.time()))
+            self._sight.forget(camera)
+            self._settled.pop(camera, None)
+        for camera in different.readers:
+            self._sight.lost(camera, time.monotonic())
+            self._reporting.camera_changed(camera, up=False, reason=None)
+        self.reloader.release(different)
+        for camera in (*different.removed, *different.readers):
+            self._telemetry.end_life(reader_name(camera))
+        if different.inference:
+            self._telemetry.end_life("inference")
+            self._settled.clear()
+            self._gallery.restarted()
+
+    def _take_up(self, different: Changes) -> None:
+        if not self._ready:
+            return  # all cameras begin once the gallery is there
+        self._begin_cameras((*different.added, *different.readers))
+        for camera in self._cameras.names:
+            if self._cameras.is_enabled(camera) != (on := self._switches.is_on(camera)):
+                self._switch(camera, on)
+
+    def _go_back(self, why: str, before: Settings) -> None:
+        """Networks that cannot be had are the end, unless there were others before a reload."""
+        log.error("engine: not as the configuration now says: %s; going back to what it was", why)
+        self._change(replace(self.reloader.settings, engine=before.engine))
+        self._fatal = self._last_engine = None
 
     # -- health
 
@@ -326,15 +372,16 @@ class Daemon:
             self._gallery.interrupted()
             return
         camera = child.name.removeprefix("reader ")
-        self._blind.setdefault(camera, time.monotonic())
+        self._sight.lost(camera, time.monotonic())
         self._cameras.reader_died(camera)
         self._reporting.camera_changed(camera, up=False, reason=None)
 
     # -- the stop
 
     def _stop(self) -> None:
-        systemd.notify("STOPPING=1")
-        log.info("stopping")
+        if self.successor is None:
+            systemd.notify("STOPPING=1")
+        log.info("stopping" if self.successor is None else "stopping, to begin again")
         self._cameras.stop()
         deadline = time.monotonic() + DRAIN
         while time.monotonic() < deadline and any(c.in_flight > 0 for c in self._cameras.counts().values()):

@@ -55,6 +55,28 @@ class GalleryLoader:
         self._next_poll = 0.0
         self._complaint = ""
 
+    def change(self, faces: Path, *, false_alarm_rate: float, threshold: float | None) -> None:
+        """Keep in step with another folder, or make recognizers with another threshold; see the arguments above.
+
+        The present gallery serves until the next one is complete, which `poll` begins.
+
+        Raises:
+            PhotoError: There is no such folder, or nobody in it; nothing has changed then.
+        """
+        self._found = scan(faces)
+        self._faces = faces
+        self._rate, self._threshold = false_alarm_rate, threshold
+        self._signature = self._complaint = ""
+        self._waiting.clear()
+        self._loading = False
+        self._next_poll = 0.0
+        if self.network is not None:
+            self._known = read_cache(faces, self.network) | self._known
+
+    def restarted(self) -> None:
+        """Inference was started anew on purpose: no photo is to blame, what waits is asked for again by `begin`."""
+        self._at = None
+
     def begin(self, network: str) -> list[dict[str, str]]:
         """Inference is ready, for the first time or again; what it is to embed.
 

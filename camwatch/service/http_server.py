@@ -54,17 +54,40 @@ class HttpServer:
         """Bind and begin to serve."""
         self._metrics = metrics
         self._health, self._ready = health, ready
+        self._host, self._port = host, port
+        self._server = self._listen(host, port)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self._server.server_port)
+
+    def move(self, host: str, port: int) -> None:
+        """Listen elsewhere.
+
+        Raises:
+            InputError: If that cannot be bound; the present address is served on.
+        """
+        self.close()  # first: the same port of all addresses is not free while one of them is listened on
         try:
-            self._server = make_server(host, port, self._answer, server_class=_Server, handler_class=_Handler)
-        except (OSError, OverflowError) as error:
-            raise InputError(f"http: cannot listen on {host}:{port}: {error}; another host or port is needed") from None
-        self.port = int(self._server.server_port)
-        threading.Thread(target=self._server.serve_forever, args=(0.2,), name="http", daemon=True).start()
+            self._server = self._listen(host, port)
+        except InputError:
+            self._server = self._listen(self._host, self._port)
+            raise
+        self._host, self._port = host, port
 
     def close(self) -> None:
         """Stop serving and free the port."""
         self._server.shutdown()
         self._server.server_close()
+
+    def _listen(self, host: str, port: int) -> _Server:
+        try:
+            server = make_server(host, port, self._answer, server_class=_Server, handler_class=_Handler)
+        except (OSError, OverflowError) as error:
+            raise InputError(f"http: cannot listen on {host}:{port}: {error}; another host or port is needed") from None
+        threading.Thread(target=server.serve_forever, args=(0.2,), name="http", daemon=True).start()
+        return server
 
     def _answer(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):

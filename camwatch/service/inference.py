@@ -16,8 +16,6 @@ START_SILENCE = 180.0
 def inference_child(
     cameras: Cameras,
     *,
-    bell_fd: int,
-    log_format: str,
     min_face: Mapping[str, int],
     device: str,
     runtime: str,
@@ -33,8 +31,6 @@ def inference_child(
 
     Args:
         cameras: Whose rings it reads.
-        bell_fd: The event descriptor that readers ring.
-        log_format: As main's.
         min_face: Smallest face in pixels, for each camera.
         device: `auto`, `cpu` or `gpu`.
         runtime: `auto` or a runtime's name.
@@ -48,7 +44,7 @@ def inference_child(
     """
     job = {
         "process": "inference",
-        "log_format": log_format,
+        "log_format": cameras.log_format,
         "max_batch": max_batch,
         "max_wait": max_wait,
         "device": device,
@@ -61,14 +57,14 @@ def inference_child(
         "min_face": dict(min_face),
         "lossless": cameras.recordings,
         "rings": cameras.ring_fds,
-        "bell_fd": bell_fd,
+        "bell_fd": cameras.bell_fd,
         "slot_bytes": SLOT_BYTES,
     }
     return Child(
         name="inference",
         module="camwatch.service.inference_main",
         job=lambda: job,
-        fds=(*cameras.ring_fds.values(), bell_fd),
+        fds=(*cameras.ring_fds.values(), cameras.bell_fd),
         silence=SILENCE,
         start_silence=START_SILENCE,
     )

@@ -71,16 +71,25 @@ class Reporting:
         gates: Mapping[str, Gates],
         discovery: Discovery,
     ) -> None:
-        """Keep the collaborators; `begin` starts. `gates` are each camera's, to count faces by."""
-        self._discovery = discovery
-        self._gates = gates
+        """Keep the collaborators; `begin` starts.
+
+        Args:
+            node: This machine's name, as in the events.
+            topics: The node's.
+            publisher: Sends.
+            outbox: Where events wait.
+            snapshots: Where pictures are kept; None keeps and publishes none.
+            telemetry: The figures.
+            keep_days: Days that finished visits are kept.
+            gates: Each camera's, to count faces by.
+            discovery: What Home Assistant is told.
+        """
         self._node = node
         self._topics = topics
         self._publisher = publisher
         self._outbox = outbox
-        self._snapshots = snapshots
         self._telemetry = telemetry
-        self._keep = keep_days * 86400.0
+        self.change(snapshots=snapshots, keep_days=keep_days, gates=gates, discovery=discovery)
         self._presence = Presence()
         self._unsaved: deque[tuple[Event, bytes]] = deque()
         self._snapshots_broken = False
@@ -91,10 +100,21 @@ class Reporting:
         self._state_broken = False
         self._next_prune = 0.0
 
+    def change(
+        self, *, snapshots: Snapshots | None, keep_days: float, gates: Mapping[str, Gates], discovery: Discovery
+    ) -> None:
+        """Go on with other collaborators; the arguments are as above. `announce` tells Home Assistant."""
+        self._snapshots, self._keep, self._gates, self._discovery = snapshots, keep_days * 86400.0, gates, discovery
+        self._next_prune = 0.0
+
+    @property
+    def birth_topic(self) -> str | None:
+        """Where Home Assistant says that it has started; None where it does not matter."""
+        return self._discovery.birth_topic
+
     def begin(self, cameras: Iterable[str], now: float) -> None:
         """Say that cameras are not there yet, and end the visits that a dead daemon left open."""
-        for camera in cameras:
-            self._retain(self._topics.camera_availability(camera), b"offline")
+        self.cameras_came(cameras)
         for last in self._outbox.last_sightings():
             if last.person is not None:
                 self._presence.remember(last.person, last.camera, last.last_seen)
@@ -102,6 +122,26 @@ class Reporting:
         self.events([closing(last, event_id=f"{last.visit_id}-restart", now=now) for last in left], now)
         if left:
             log.info("ended %d visits that were open when the daemon last died", len(left))
+
+    def cameras_came(self, cameras: Iterable[str]) -> None:
+        """Say that these cameras are not there yet."""
+        for camera in cameras:
+            self._retain(self._topics.camera_availability(camera), b"offline")
+
+    def cameras_left(self, cameras: Iterable[str]) -> None:
+        """Take back what is retained of cameras that left the configuration."""
+        topics = self._topics
+        for camera in cameras:
+            for named in (topics.camera_availability, topics.camera_state, topics.camera_image, topics.camera_enabled):
+                self._published.pop(named(camera), None)
+                self._told.pop(named(camera), None)
+                self._publisher.retain(named(camera), None)
+            self._rates.pop(camera, None)
+
+    def pictures_left(self, cameras: Iterable[str]) -> None:
+        """Take back the pictures of faces: none are to be published any more."""
+        for camera in cameras:
+            self._publisher.retain(self._topics.camera_image(camera), None)
 
     def end(self, cameras: Iterable[str], now: float) -> None:
         """The last words about the cameras, and the last try to save; the publisher says its own `offline`."""
@@ -175,15 +215,20 @@ class Reporting:
             t.gallery_people, t.gallery_photos = len(gallery.people), gallery.photos
             t.threshold = recognizer.threshold
         self._presence.people = gallery.people
+        self.announce()
         by_name = slugs(gallery.people)
-        for topic, message in self._discovery.announce({slug: name for name, slug in by_name.items()}).items():
-            self._publisher.retain(topic, message)
         topics = {person: self._topics.person_state(slug) for person, slug in by_name.items()}
         for topic in set(self._person_topics.values()) - set(topics.values()):
             self._published.pop(topic, None)
             self._told.pop(topic, None)
             self._publisher.retain(topic, None)
         self._person_topics = topics
+
+    def announce(self) -> None:
+        """Tell Home Assistant which cameras and people there are."""
+        people = {slug: name for name, slug in slugs(self._presence.people).items()}
+        for topic, message in self._discovery.announce(people).items():
+            self._publisher.retain(topic, message)
 
     def states(self, now: float, states: Sequence[tuple[CameraState, Mapping[str, float], int]]) -> None:
         """Bring the states of cameras and people up to date.

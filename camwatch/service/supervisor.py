@@ -140,6 +140,13 @@ class Supervisor:
         if child.process is None:
             self._start(child, now)
 
+    def remove(self, names: Iterable[str]) -> None:
+        """Stop these children and forget them; those that are not there are none."""
+        there = [name for name in names if name in self.children]
+        self.stop_all(there)
+        for name in there:
+            del self.children[name]
+
     def stop_all(self, names: Iterable[str]) -> None:
         """Stop these children for good, side by side."""
         self._stop([self.children[name] for name in names])

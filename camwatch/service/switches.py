@@ -4,7 +4,6 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 from camwatch.files import write_whole
 
@@ -13,26 +12,18 @@ log = logging.getLogger(__name__)
 VERSION = 1
 
 
-class HasEnabled(Protocol):
-    """A camera's configuration, as far as its switch goes."""
-
-    @property
-    def enabled(self) -> bool:
-        """Whether the camera is on where nobody said otherwise."""
-
-
 class Switches:
     """The privacy switches. A camera that somebody switched off stays off, whatever restarts.
 
     Args:
         path: JSON file, `{"version": 1, "cameras": {"front_door": false}}`.
-        cameras: The configured cameras.
+        cameras: The configured cameras, and whether each is on where nobody said otherwise.
     """
 
-    def __init__(self, path: Path, cameras: Mapping[str, HasEnabled]) -> None:
+    def __init__(self, path: Path, cameras: Mapping[str, bool]) -> None:
         """Read what was said before; a damaged file is told of, and every camera in doubt stays off."""
         self._path = path
-        self._configured = {name: camera.enabled for name, camera in cameras.items()}
+        self._configured = dict(cameras)
         self._said: dict[str, bool] = {}
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
@@ -44,6 +35,10 @@ class Switches:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.error("%s is damaged (%s): all cameras stay off until they are switched on again", path, error)
             self._said = dict.fromkeys(self._configured, False)
+
+    def configure(self, cameras: Mapping[str, bool]) -> None:
+        """The configuration has changed; what somebody said goes before it all the same."""
+        self._configured = dict(cameras)
 
     def is_on(self, camera: str) -> bool:
         """Whether the camera is to be read."""

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import time
+from collections.abc import Callable
 
 
 def notify(message: str) -> bool:
@@ -21,6 +23,29 @@ def notify(message: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def reloading() -> str:
+    """The message that a new configuration is being taken in; `READY=1` says that it is done.
+
+    See sd_notify(3): the time tells systemd which of two reloads is meant.
+    """
+    return f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
+
+
+class Watchdog:
+    """Tells systemd in time that we are well, if it wants to know."""
+
+    def __init__(self) -> None:
+        """Ask the environment."""
+        self._interval = watchdog_interval()
+        self._next = 0.0
+
+    def feed(self, now: float, well: Callable[[], bool]) -> None:
+        """Say it if it is time (monotonic seconds) and so."""
+        if self._interval is not None and now >= self._next and well():
+            self._next = now + self._interval
+            notify("WATCHDOG=1")
 
 
 def watchdog_interval() -> float | None:

@@ -96,6 +96,11 @@ class Telemetry:
         self.outbox_events = 0
         self.outbox_oldest = 0.0
 
+    def watch(self, rings: Mapping[str, FrameRing]) -> None:
+        """These are the cameras now: new ones begin at zero, the figures of those that left are dropped."""
+        with self._lock:
+            self.cameras = {camera: self.cameras.get(camera) or CameraFigures(ring) for camera, ring in rings.items()}
+
     @contextmanager
     def locked(self) -> Iterator["Telemetry"]:
         """The figures, for reading or writing several at once."""

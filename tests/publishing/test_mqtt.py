@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from camwatch.publishing.broker import Broker
 from tests.publishing.events import DECIDED, event, ids
 from tests.publishing.owner import TOPICS, Owner, address
 from tests.rigs.mosquitto import Message, Subscriber
@@ -249,3 +250,50 @@ def test_a_forbidden_topic_keeps_the_event_and_is_said_once(
         owner.now = DECIDED + 60
         owner.pump_until_delivered()
         assert [each.late for each in owner.acknowledged] == [True, True]
+
+
+def test_another_broker_gets_everything_and_the_old_one_a_goodbye(mosquitto: Start, tmp_path: Path) -> None:
+    old, new = mosquitto(), mosquitto(users=USERS)
+    state = TOPICS.camera_state("front_door")
+    with Subscriber(old) as before, Subscriber(new, **LOGIN) as after, Owner(tmp_path, address(old)) as owner:
+        owner.publisher.retain(state, b"{}")
+        owner.put(event(1))
+        owner.pump_until_delivered()
+        owner.acknowledged += owner.publisher.move(address(new, **LOGIN), timeout=2.0)
+        owner.put(event(2))
+        owner.pump_until_delivered()
+        before.wait_for(lambda all_: payloads(all_, TOPICS.status)[-1:] == [b"offline"])
+        after.wait_for(lambda all_: payloads(all_, TOPICS.event) and payloads(all_, state) == [b"{}"])
+        assert payloads(after.messages, TOPICS.status) == [b"online"]
+        assert ids(payloads(before.messages, TOPICS.event)) == [event(1).event_id]
+        assert ids(payloads(after.messages, TOPICS.event)) == [event(2).event_id]
+
+
+def test_events_wait_through_a_move_between_two_brokers_that_are_down(mosquitto: Start, tmp_path: Path) -> None:
+    broker = mosquitto()
+    with Subscriber(broker) as seen, Owner(tmp_path, Broker("127.0.0.1", 1)) as owner:
+        owner.put(event(1))
+        owner.pump_until(lambda: owner.publisher.problem)
+        owner.publisher.move(address(broker), timeout=1.0)
+        owner.pump_until_delivered()
+        seen.wait_for(lambda all_: ids(payloads(all_, TOPICS.event)) == [event(1).event_id])
+
+
+def test_commands_of_a_camera_that_came_later_are_heard(mosquitto: Start, tmp_path: Path) -> None:
+    broker = mosquitto()
+    front, garden = TOPICS.camera_enabled_set("front"), TOPICS.camera_enabled_set("garden")
+    with Subscriber(broker) as other, Owner(tmp_path, address(broker), subscriptions=[front]) as owner:
+        owner.pump_until(lambda: owner.publisher.connected)
+        owner.publisher.subscribe([garden])
+        heard: list[Any] = []
+
+        def asked() -> bool:
+            other.publish(garden, b"OFF")
+            other.publish(front, b"OFF")
+            heard.extend(owner.publisher.commands())
+            return garden in {command.topic for command in heard}
+
+        owner.pump_until(asked)
+        heard.clear()
+        owner.pump_until(asked)
+        assert {command.topic for command in heard} == {garden}

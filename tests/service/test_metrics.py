@@ -1,6 +1,7 @@
 """The exposition as Prometheus' own parser reads it, and the HTTP answers."""
 
 import os
+import socket
 import urllib.error
 import urllib.request
 
@@ -163,3 +164,34 @@ def test_a_taken_port_is_one_clear_line(served):
         HttpServer(
             "127.0.0.1", served.server.port, metrics=metrics_app(served.telemetry), health=Verdict, ready=lambda: None
         )
+
+
+def test_a_server_that_cannot_move_stays_where_it_is(served):
+    old = served.server.port
+    taken = socket.create_server(("127.0.0.1", 0))
+    with taken, pytest.raises(InputError, match="cannot listen"):
+        served.server.move("127.0.0.1", taken.getsockname()[1])
+    assert served.get("/readyz")[0] == 200
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        free = probe.getsockname()[1]
+    served.server.move("0.0.0.0", free)
+    assert served.server.port == free
+    assert served.get("/readyz")[0] == 200
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", old), timeout=2)
+
+
+def test_figures_follow_the_cameras(served):
+    fd = create_ring("attic", slot_bytes=SLOT)
+    attic = FrameRing(fd, "attic", slot_bytes=SLOT)
+    front = served.telemetry.cameras["front"]
+    front.events["recognized"] += 1
+    served.telemetry.watch({"attic": attic, "front": front.ring})
+    got = served.samples()
+    assert got[("camwatch_events_total", "camera=front", "event_type=recognized")] == 1
+    assert got[("camwatch_events_total", "camera=attic", "event_type=recognized")] == 0
+    served.telemetry.watch({"attic": attic})
+    assert not any("camera=front" in key for key in served.samples())
+    served.telemetry.watch({})
+    attic.close()
+    os.close(fd)

@@ -175,3 +175,15 @@ def test_when_main_is_killed_its_children_end_by_themselves(behaviour):
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_removed_child_is_gone_and_nobody_is_told_that_it_died(supervisor):
+    died = []
+    supervisor.on_death = died.append
+    supervisor.add(child("beat"), time.monotonic())
+    [pid] = hellos(listen(supervisor, lambda ms: hellos(ms)))
+    supervisor.remove(["test child", "never there"])
+    assert supervisor.children == {} and died == []
+    assert not Path(f"/proc/{pid}").exists()
+    supervisor.add(child("beat"), time.monotonic())
+    assert hellos(listen(supervisor, lambda ms: hellos(ms))) != [pid]

@@ -1,16 +1,8 @@
 """The privacy switches: remembered, and on the safe side when in doubt."""
 
-from dataclasses import dataclass
-
 from camwatch.service.switches import Switches
 
-
-@dataclass
-class Camera:
-    enabled: bool = True
-
-
-CAMERAS = {"front": Camera(), "garden": Camera(enabled=False)}
+CAMERAS = {"front": True, "garden": False}
 
 
 def test_the_configuration_decides_where_nobody_said_otherwise(tmp_path):
@@ -31,7 +23,7 @@ def test_a_command_outlasts_a_restart(tmp_path):
 def test_a_command_for_one_camera_says_nothing_of_the_others(tmp_path):
     path = tmp_path / "switches.json"
     Switches(path, CAMERAS).set("garden", True)
-    configured_off = {"front": Camera(enabled=False), "garden": Camera(enabled=False)}
+    configured_off = {"front": False, "garden": False}
     switches = Switches(path, configured_off)
     assert not switches.is_on("front")
     assert switches.is_on("garden")
@@ -40,7 +32,7 @@ def test_a_command_for_one_camera_says_nothing_of_the_others(tmp_path):
 def test_cameras_come_and_go(tmp_path):
     path = tmp_path / "switches.json"
     Switches(path, CAMERAS).set("front", False)
-    switches = Switches(path, {"street": Camera(), "front": Camera()})
+    switches = Switches(path, {"street": True, "front": True})
     assert switches.is_on("street")
     assert not switches.is_on("front")
 
@@ -58,3 +50,12 @@ def test_a_full_disk_is_told_of_and_the_switch_works_all_the_same(tmp_path, capl
     switches.set("front", False)
     assert not switches.is_on("front")
     assert "will not outlast" in caplog.text
+
+
+def test_a_changed_configuration_does_not_overrule_what_somebody_said(tmp_path):
+    switches = Switches(tmp_path / "switches.json", CAMERAS)
+    switches.set("front", False)
+    switches.configure({"front": True, "garden": True, "attic": False})
+    assert not switches.is_on("front")
+    assert switches.is_on("garden")
+    assert not switches.is_on("attic")

@@ -334,6 +334,15 @@ def test_the_watchdog_is_fed_only_while_frames_reach_decisions(
     ready = time.monotonic()
     process.wait_for(lambda: manager.count("WATCHDOG=1", since=ready) >= 3, 10, "WATCHDOG=1")
 
+    # A reload is announced and its end too, also that of a file that cannot be used.
+    process.config.write_text("cameras: 1\n")
+    process.signal(signal.SIGHUP)
+    process.wait_for(lambda: manager.count("READY=1") == 2, 10, "READY=1 after the reload")
+    said = [line for _, _, line in manager.heard if not line.startswith(("WATCHDOG", "STATUS"))]
+    assert said[-3:-1] == ["RELOADING=1", said[-2]] and said[-1] == "READY=1"
+    assert 0 < int(said[-2].removeprefix("MONOTONIC_USEC=")) <= time.monotonic() * 1e6
+    assert "goes on with the configuration it had" in process.log
+
     # Nothing is analysed any more: main lives, answers, and tells systemd nothing.
     inference = process.child("inference_main")
     inference.send_signal(signal.SIGSTOP)
@@ -351,6 +360,6 @@ def test_the_watchdog_is_fed_only_while_frames_reach_decisions(
     assert took < STOP_WITHIN
     assert manager.count("STOPPING=1") == 1
     assert manager.heard[-1][2] == "STOPPING=1"
-    assert manager.count("READY=1") == 1
+    assert manager.count("READY=1") == 2
     # NotifyAccess=main: systemd would not listen to a child.
     assert {pid for _, pid, _ in manager.heard} == {process.pid}

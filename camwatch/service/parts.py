@@ -1,0 +1,138 @@
+"""Settings become the parts of a daemon, in the order of starting; a reload makes single ones of them again."""
+
+import logging
+import os
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from camwatch.identification.evidence import Gates
+from camwatch.pipeline import Decider
+from camwatch.publishing.discovery import Discovery
+from camwatch.publishing.outbox import EVENTS_FILE, Outbox
+from camwatch.publishing.publisher import MqttPublisher
+from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, Snapshots
+from camwatch.publishing.topics import Topics
+from camwatch.service.cameras import Cameras
+from camwatch.service.gallery_loader import GalleryLoader
+from camwatch.service.inference import inference_child
+from camwatch.service.reporting import Reporting
+from camwatch.service.settings import Settings
+from camwatch.service.supervisor import Child, Supervisor
+from camwatch.service.switches import Switches
+from camwatch.service.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a daemon is made of. `wake_fd` is an event descriptor that ends a wait of its loop."""
+
+    supervisor: Supervisor
+    cameras: Cameras
+    switches: Switches
+    gallery: GalleryLoader
+    decider: Decider
+    topics: Topics
+    publisher: MqttPublisher
+    reporting: Reporting
+    telemetry: Telemetry
+    wake_fd: int
+
+
+def make_parts(settings: Settings, log_format: str, stack: ExitStack) -> Parts:
+    """All parts; nothing runs yet. What must be undone is put on `stack` in the order of building.
+
+    Raises:
+        InputError: Something the settings name cannot be used.
+        StateError: The state directory cannot be used.
+    """
+    wake_fd, bell_fd = _event_fd(stack), _event_fd(stack)
+    outbox, note = Outbox.open(settings.state / EVENTS_FILE, time.time())
+    stack.callback(outbox.close)
+    if note:
+        log.error("%s", note)
+    supervisor = Supervisor()
+    cameras = Cameras(list(settings.readers.values()), supervisor, bell_fd=bell_fd, log_format=log_format)
+    stack.callback(cameras.close)
+    telemetry = Telemetry(cameras.rings)
+    topics = Topics(settings.topic_prefix, settings.node)
+    discovery = make_discovery(settings, topics)
+    publisher = MqttPublisher(
+        broker=settings.broker,
+        topics=topics,
+        outbox=outbox,
+        max_live_age=settings.max_live_age,
+        wake=lambda: os.eventfd_write(wake_fd, 1),
+        subscriptions=subscriptions(settings, topics, discovery),
+    )
+    return Parts(
+        supervisor=supervisor,
+        cameras=cameras,
+        switches=Switches(settings.state / "switches.json", settings.enabled),
+        gallery=GalleryLoader(settings.faces, false_alarm_rate=settings.false_alarm_rate, threshold=settings.threshold),
+        decider=Decider(settings.rules, node=settings.node),
+        topics=topics,
+        publisher=publisher,
+        reporting=Reporting(
+            node=settings.node,
+            topics=topics,
+            publisher=publisher,
+            outbox=outbox,
+            snapshots=make_snapshots(settings),
+            telemetry=telemetry,
+            keep_days=settings.keep_days,
+            gates=make_gates(settings),
+            discovery=discovery,
+        ),
+        telemetry=telemetry,
+        wake_fd=wake_fd,
+    )
+
+
+def make_inference(settings: Settings, cameras: Cameras) -> Child:
+    """The child that analyses the frames of these cameras."""
+    return inference_child(cameras, min_face=settings.min_face, cache=settings.state / "engine", **settings.engine)
+
+
+def make_discovery(settings: Settings, topics: Topics) -> Discovery:
+    """What Home Assistant is told."""
+    return Discovery(
+        settings.state / "discovery.json",
+        topics=topics,
+        cameras=list(settings.readers),
+        prefix=settings.discovery_prefix,
+        style=settings.discovery_style,
+        images=settings.snapshots,
+    )
+
+
+def make_snapshots(settings: Settings) -> Snapshots | None:
+    """Where pictures are kept, None where they are not.
+
+    Raises:
+        StateError: The folder cannot be made.
+    """
+    if not settings.snapshots:
+        return None
+    return Snapshots(
+        settings.state / SNAPSHOTS_FOLDER, keep=settings.keep_snapshots, max_age=settings.keep_days * 86400.0
+    )
+
+
+def make_gates(settings: Settings) -> dict[str, Gates]:
+    """Which faces of each camera count."""
+    return {camera: Gates(min_height=float(height)) for camera, height in settings.min_face.items()}
+
+
+def subscriptions(settings: Settings, topics: Topics, discovery: Discovery) -> list[str]:
+    """The topics of commands."""
+    births = [] if discovery.birth_topic is None else [discovery.birth_topic]
+    return [*(topics.camera_enabled_set(camera) for camera in settings.readers), *births]
+
+
+def _event_fd(stack: ExitStack) -> int:
+    fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+    stack.callback(os.close, fd)
+    return fd
