@@ -43,7 +43,13 @@ def run(config: Config, read_again: Callable[[], Config], *, log_format: logs.Lo
     logs.set_up(log_format, process="main")
 
     def read_settings() -> Settings:
-        return settings_from(_verified(read_again()))
+        try:
+            return settings_from(_verified(read_again()))
+        except CamwatchError:
+            raise
+        except Exception as error:  # whatever stands in that file, it must not end a daemon that works
+            log.exception("the configuration cannot be read")
+            raise ConfigError("it cannot be read, see above") from error
 
     with ExitStack() as stack:
         signals = _Signals(stack)
@@ -136,12 +142,12 @@ def build(
         StateError: The state directory cannot be used.
     """
     parts = make_parts(settings, log_format, stack)
-    daemon = Daemon(parts, read_settings)
+    daemon = Daemon(parts)
     http = HttpServer(
         *settings.http, metrics=metrics_app(parts.telemetry), health=daemon.judge, ready=daemon.why_not_ready
     )
     stack.callback(http.close)
-    daemon.reloader = Reloader(settings, parts, http)
+    daemon.reloader = Reloader(settings, parts, http, read_settings)
     return daemon
 
 

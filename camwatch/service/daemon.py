@@ -5,10 +5,10 @@ import os
 import random
 import select
 import time
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 
-from camwatch.errors import CamwatchError, InputError, StateError
+from camwatch.errors import InputError, StateError
 from camwatch.publishing.broker import ONLINE
 from camwatch.publishing.mqtt import Command
 from camwatch.records import Event, Settled
@@ -39,7 +39,6 @@ class Daemon:
 
     Args:
         parts: What it is made of; nothing of it runs before `run`.
-        read_settings: Reads the configuration again; raises `CamwatchError` where it cannot be used.
 
     Attributes:
         reloader: Changes the parts while it runs; set before `run`.
@@ -48,9 +47,8 @@ class Daemon:
 
     reloader: Reloader
 
-    def __init__(self, parts: Parts, read_settings: Callable[[], Settings]) -> None:
+    def __init__(self, parts: Parts) -> None:
         """Take the parts over; nothing runs before `run`."""
-        self._read_settings = read_settings
         self.successor: Settings | None = None
         self._supervisor = parts.supervisor
         self._supervisor.on_death = self._child_died
@@ -295,12 +293,9 @@ class Daemon:
         self._reloading = False
         if self._ready:
             systemd.notify(systemd.reloading())
-        try:
-            self._change(self._read_settings())
-        except CamwatchError as error:
-            for problem in str(error).splitlines():
-                log.error("the configuration is not taken over: %s", problem)
-            log.error("camwatch goes on with the configuration it had")
+        new = self.reloader.read()
+        if new is not None:
+            self._change(new)
         if self._ready and self.successor is None:
             systemd.notify(f"READY=1\nSTATUS=watching {len(self._cameras.names)} cameras")
 

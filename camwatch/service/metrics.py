@@ -114,6 +114,10 @@ def _service(t: Telemetry) -> Iterable[Metric]:
         "camwatch_mqtt_connected": ("1 while connected to the broker.", float(t.mqtt_connected)),
         "camwatch_outbox_events": ("Events not acknowledged by the broker yet.", t.outbox_events),
         "camwatch_outbox_oldest_seconds": ("Age of the oldest of them.", t.outbox_oldest),
+        "camwatch_config_last_reload_successful": (
+            "1 unless the configuration was changed to something that cannot be used.",
+            float(t.config_taken),
+        ),
     }
     for name, (text, value) in gauges.items():
         yield GaugeMetricFamily(name, text, value=value)

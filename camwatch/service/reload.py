@@ -5,7 +5,7 @@ cameras differ: its job names every ring. Visits, the outbox, the gallery and th
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -118,11 +118,34 @@ class Reloader:
         settings: Those in effect.
     """
 
-    def __init__(self, settings: Settings, parts: Parts, http: HttpServer) -> None:
-        """Keep what is to be changed."""
+    def __init__(
+        self, settings: Settings, parts: Parts, http: HttpServer, read_settings: Callable[[], Settings]
+    ) -> None:
+        """Keep what is to be changed.
+
+        Args:
+            settings: Those in effect.
+            parts: What was made of them.
+            http: The server.
+            read_settings: Reads the configuration again; raises `CamwatchError` where it cannot be used.
+        """
         self.settings = settings
         self._parts = parts
         self._http = http
+        self._read_settings = read_settings
+
+    def read(self) -> Settings | None:
+        """The settings as the configuration now says; None where it cannot be used, which the log then explains."""
+        found: Settings | None = None
+        try:
+            found = self._read_settings()
+        except CamwatchError as error:
+            for problem in str(error).splitlines():
+                log.error("the configuration is not taken over: %s", problem)
+        if found is None:
+            log.error("camwatch goes on with the configuration it had")
+        self._parts.telemetry.config_read(taken=found is not None)
+        return found
 
     def release(self, different: Changes) -> None:
         """Stop the processes that are to be another way, as far as `apply` needs it."""
@@ -189,3 +212,4 @@ class Reloader:
         except CamwatchError as error:
             log.error("%s: not as the configuration now says: %s", key, error)
             self.settings = replace(self.settings, **before)
+            self._parts.telemetry.config_read(taken=False)

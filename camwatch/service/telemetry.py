@@ -95,6 +95,7 @@ class Telemetry:
         self.mqtt_connected = False
         self.outbox_events = 0
         self.outbox_oldest = 0.0
+        self.config_taken = True
 
     def watch(self, rings: Mapping[str, FrameRing]) -> None:
         """These are the cameras now: new ones begin at zero, the figures of those that left are dropped."""
@@ -121,6 +122,11 @@ class Telemetry:
         """What the inference process left out, by `CAPPED`."""
         with self._lock:
             self.capped.report(counts)
+
+    def config_read(self, *, taken: bool) -> None:
+        """The configuration was read again, and taken over or not."""
+        with self._lock:
+            self.config_taken = taken
 
     def restarted(self, child: str) -> None:
         """A child died unasked and will be started again."""

@@ -95,6 +95,7 @@ def test_every_metric_of_the_contract_is_there(served):
         "camwatch_gallery_people", "camwatch_gallery_photos", "camwatch_threshold", "camwatch_mqtt_connected",
         "camwatch_outbox_events", "camwatch_outbox_oldest_seconds", "camwatch_process_restarts_total",
         "camwatch_build_info",
+        "camwatch_config_last_reload_successful",
     ):  # fmt: skip
         assert name in names
 

@@ -77,6 +77,7 @@ def test_what_differs_is_changed_and_the_rest_goes_on(
         log = it.reload("goes on with the configuration it had")
         assert f"{process.config}:" in log and "cameras.front.fps" in log
         assert it.pids() == first
+        assert process.metrics()["camwatch_config_last_reload_successful"] == 0
 
         # One camera's reader.
         front["fps"] = 4
@@ -84,6 +85,7 @@ def test_what_differs_is_changed_and_the_rest_goes_on(
         process.wait_for(lambda: it.reader("front") not in (None, first["front"]), 30)
         second = it.pids()
         assert {**second, "front": 0} == {**first, "front": 0}
+        assert process.metrics()["camwatch_config_last_reload_successful"] == 1
 
         # Rules alone: no process is touched.
         config["recognition"]["threshold"] = 0.5
