@@ -1,4 +1,4 @@
-# make install   .venv with camwatch, its tools and the demo's footage (about two minutes, 2.6 GB, the first time)
+# make install   .venv with camwatch, its tools and the demo's footage (about two minutes, 2.7 GB, the first time)
 # make check     linters, types, import contracts
 # make test      all tests; ARGS="-k ring" passes options to pytest
 # make homeassistant  a Home Assistant for the tests that need one (five minutes; Python 3.13)
