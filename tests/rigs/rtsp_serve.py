@@ -6,7 +6,7 @@ talks to it.
 
 Arguments: one JSON object,
     {"mounts": {"/front": {"file": "/clips/a.mp4", "once": false}}, "auth": null | "basic" | "digest",
-     "user": "name:password", "transports": ["tcp", "udp"], "seed": 1}
+     "user": "name:password", "transports": ["tcp", "udp"], "seed": 1, "port": 0}
 
 First line on stdout: {"ok": true, "port": N, "mounts": {...}}; or {"ok": false, "error": "..."} and exit status 1.
 Then one JSON object a line on stdin, one JSON object a line back on stdout; the end of stdin ends the server.
@@ -19,7 +19,7 @@ Commands, all but `quit` with "mount":
     switch   {"file"}  goes on with another file of the same codec: a resolution change in mid-stream
     kick             closes the connections of this mount
     down / up        the mount answers 404 and its connections are closed / it is back, from the start of the file
-    stats            only counts: pictures sent, clients connected
+    stats            only counts: pictures sent, which one of the clip comes next, clients connected
 """
 
 import json
@@ -58,6 +58,7 @@ class Mount:
     corrupt: float = 0.0
     drop: float = 0.0
     sent: int = 0
+    at: int = 0
     clients: "set[Any]" = field(default_factory=set)
 
     def well(self) -> None:
@@ -134,6 +135,7 @@ class Play:
         buffer.pts = pts
         if self.source.emit("push-buffer", buffer) == Gst.FlowReturn.OK:
             self.mount.sent += 1
+            self.mount.at = self.next
         else:
             self.over = True
 
@@ -146,7 +148,7 @@ class Server:
         self.loop = GLib.MainLoop()
         self.server = GstRtspServer.RTSPServer()
         self.server.set_address("127.0.0.1")
-        self.server.set_service("0")
+        self.server.set_service(str(arguments.get("port", 0)))
         self.points = self.server.get_mount_points()
         self.role = "viewer" if arguments.get("auth") else None
         if self.role:
@@ -288,7 +290,7 @@ class Server:
                 self._up(mount)
         elif what != "stats":
             raise RigError(f"no such command: {what}")
-        return {"cmd": what, "sent": mount.sent, "clients": len(mount.clients), **told}
+        return {"cmd": what, "sent": mount.sent, "at": mount.at, "clients": len(mount.clients), **told}
 
 
 def say(**told: Any) -> None:

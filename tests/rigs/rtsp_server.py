@@ -75,6 +75,7 @@ class RtspServer:
         user: `name:password` that may watch.
         once: Mounts that play once: at the end the stream ends and the path answers 404 until `up`.
         transports: What the server offers, of `tcp` and `udp`.
+        port: Where to listen; a free one where 0.
 
     Raises:
         RuntimeError: It does not start; the message has what it said.
@@ -88,6 +89,7 @@ class RtspServer:
         *,
         once: Collection[str] = (),
         transports: Collection[str] = ("tcp", "udp"),
+        port: int = 0,
     ) -> None:
         """Start it; returns as soon as it listens (about 0.3 s)."""
         self.auth, self.user = auth, user
@@ -96,6 +98,7 @@ class RtspServer:
             "auth": auth,
             "user": user,
             "transports": list(transports),
+            "port": port,
         }
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the server
         self._process = subprocess.Popen(

@@ -1,5 +1,6 @@
 """The real daemon as a child process, and what tests ask of it."""
 
+import contextlib
 import json
 import re
 import signal
@@ -58,6 +59,16 @@ class Daemon:
         found = [p for p in self.children() if words in _words(p)]
         assert found, f"no child {words!r}"
         return found[0]
+
+    def reader(self, camera: str) -> psutil.Process | None:
+        """The reader process of a camera: the one that holds its ring, by the name of the shared memory."""
+        for child in self.children():
+            with contextlib.suppress(psutil.Error, OSError):
+                if "reader_main" in _words(child):
+                    links = [str(fd.readlink()) for fd in Path(f"/proc/{child.pid}/fd").iterdir()]
+                    if any(f"memfd:camwatch-{camera} " in f"{link} " for link in links):
+                        return child
+        return None
 
     def count(self, words: str) -> int:
         """How many children have these words on their command line."""

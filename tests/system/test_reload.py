@@ -34,18 +34,14 @@ class Reloaded:
         found = {"main": self.process.pid}
         for camera in self.config["cameras"]:
             self.process.wait_for(lambda name=camera: self.reader(name) is not None, 30, f"no reader of {camera}")
-            found[camera] = self.reader(camera)
+            found[camera] = self.reader(camera) or 0
         found["inference"] = self.process.child("inference_main").pid
         return found
 
     def reader(self, camera: str) -> int | None:
-        """The process whose ring is the camera's, by the name of its shared memory."""
-        for child in self.process.children():
-            if "reader_main" in " ".join(child.cmdline()):
-                links = [str(fd.readlink()) for fd in Path(f"/proc/{child.pid}/fd").iterdir() if fd.is_symlink()]
-                if any(f"memfd:camwatch-{camera} " in f"{link} " for link in links):
-                    return child.pid
-        return None
+        """The pid of a camera's reader."""
+        reader = self.process.reader(camera)
+        return None if reader is None else reader.pid
 
 
 def last(subscriber: Subscriber, topic: str) -> bytes | None:
