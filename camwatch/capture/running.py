@@ -2,8 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
-from contextlib import suppress
-from threading import Event
+from threading import Event, Lock
 
 from camwatch.capture.decode import RawFrame
 
@@ -15,18 +14,33 @@ class Running(ABC):
         """Nothing runs yet."""
         self._closing = Event()
         self._run: Generator[RawFrame, None, None] | None = None
+        self._in_run = Lock()  # a generator that two threads enter at once raises ValueError in the second
 
     def frames(self) -> Iterator[RawFrame]:
         """See `Source.frames`."""
-        self._run = self._deliver()
-        return self._run
+        run = self._run = self._deliver()
+        try:
+            while True:
+                with self._in_run:
+                    frame = next(run, None)
+                if frame is None:
+                    return
+                yield frame
+        finally:
+            self._end(run)
 
     def close(self) -> None:
         """See `Source.close`."""
         self._closing.set()
         if self._run is not None:
-            with suppress(ValueError):  # it runs in another thread at this moment, and sees the flag itself
-                self._run.close()
+            self._end(self._run)
+
+    def _end(self, run: Generator[RawFrame, None, None]) -> None:
+        if self._in_run.acquire(blocking=False):  # else it runs at this moment, and sees the flag itself
+            try:
+                run.close()
+            finally:
+                self._in_run.release()
 
     @abstractmethod
     def _deliver(self) -> Generator[RawFrame, None, None]:

@@ -7,7 +7,7 @@ RECENT = 0.1
 PULL = 0.05
 """Share of its distance to the time of arrival by which a live stream's time is corrected with each frame."""
 DRIFT = 2.0
-"""Seconds of distance from which it is not pulled any more but set to the time of arrival."""
+"""The most seconds of distance from the time of arrival. One frame alone that goes as far has leapt."""
 
 
 class FrameSampler:
@@ -97,8 +97,11 @@ class StreamTime:
             time = pts
         else:
             time = usual if self._shift is None else pts + self._shift
-            error, most = monotonic - time, (monotonic - self._arrived) / 2
-            time += error if abs(error) > DRIFT else min(max(PULL * error, -most), most)
+            if abs(time - usual) > DRIFT:
+                time = usual
+            most = (monotonic - self._arrived) / 2
+            time += min(max(PULL * (monotonic - time), -most), most)
+            time = min(max(time, monotonic - DRIFT), monotonic + DRIFT)
             self._shift = time - pts
         self._told, self._time, self._arrived = pts, time, monotonic
         return time

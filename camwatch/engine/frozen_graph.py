@@ -96,7 +96,7 @@ class _Graph:
                 self.epsilon[node.name.split("/BatchNorm/")[0]] = attribute(node, "epsilon").f
 
     def error(self, what: str) -> WeightsError:
-        return WeightsError(f"{self.path}: {what}")
+        return WeightsError(f"{self.path}: {what.encode('unicode_escape').decode()}")  # names may be damaged
 
     def source(self, name: str) -> str:
         """Follow an input to the node that makes the value, through nodes that pass it on unchanged."""
@@ -160,9 +160,9 @@ class _Graph:
         name = f"{ROOT}/{spec.name}"
         for node in self.users.get(f"{name}/weights", ()):
             if node.op == "Conv2D":
-                strides, padding = list(attribute(node, "strides").list.i), attribute(node, "padding").s.decode()
-                layout = attribute(node, "data_format").s.decode() or "NHWC"
-                if (strides, padding, layout) != ([1, spec.stride, spec.stride, 1], spec.padding, "NHWC"):
+                strides = list(attribute(node, "strides").list.i)
+                padding, layout = (attribute(node, key).s.decode("latin-1") for key in ("padding", "data_format"))
+                if (strides, padding, layout or "NHWC") != ([1, spec.stride, spec.stride, 1], spec.padding, "NHWC"):
                     raise self.error(f"not the {ROOT} expected: {name} has strides {strides}, {padding}, {layout}")
                 return
         raise self.error(f"not the {ROOT} expected, or cut short: nothing convolves {name}/weights")
@@ -178,7 +178,7 @@ class _Graph:
         """The name of the constant that is added to a layer's convolution."""
         for conv in self.users.get(f"{name}/weights", ()):
             for add in self.users.get(conv.name, ()):
-                if add.op == "BiasAdd":
+                if add.op == "BiasAdd" and len(add.input) > 1:
                     return self.source(add.input[1])
         raise self.error(f"not the {ROOT} expected: {name} has neither batch norm nor a bias")
 

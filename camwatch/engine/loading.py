@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 
 _NOTES = "precision.json"
 _VERSION = 2
+_NO_GPU = "taking openvino on the CPU; tensorflow[and-cuda] would use the GPU, engine.device cpu takes less memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,16 @@ def load_networks(
     for number, name in enumerate(names):
         try:
             opened = open_runtime(name, device=device, threads=threads, gpu_memory_mib=gpu_memory_mib, cache=cache)
+            if device == "auto" and opened.device == "cpu" and "openvino" in names[number + 1 :]:
+                _log.warning("%s sees no GPU though one is there: %s", name, _NO_GPU)
+                return load_networks(
+                    runtime=runtime,
+                    precision=precision,
+                    device="cpu",
+                    threads=threads,
+                    facenet_weights=facenet_weights,
+                    cache=cache,
+                )
             return _load(opened, precision, facenet_weights, cache)
         except InputError:
             raise

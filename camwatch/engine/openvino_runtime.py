@@ -2,12 +2,16 @@
 
 A kept network is two files in OpenVINO's own format and a note with their hashes. Its name says which weights, which
 description and which OpenVINO it is of; one that does not match its note is made anew, one that nobody has read for a
-month goes. For bfloat16 its weights are
-kept as float16, which has more digits than the processor is going to use and takes half the memory of float32.
+month goes. For bfloat16 its weights are kept as float16, which has more digits than the processor is going to use and
+takes half the memory of float32.
+
+Several processes may share the folder. While one writes, it holds a lock on it that others may share, so that who gets
+it alone knows that unfinished work in it was left by the dead. See flock(2).
 """
 
 import contextlib
 import ctypes
+import fcntl
 import functools
 import hashlib
 import inspect
@@ -15,10 +19,12 @@ import json
 import logging
 import mmap
 import os
+import re
 import shutil
 import tempfile
 import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camwatch.engine import frozen_graph, graph_messages, inception_resnet, networks, openvino_builder, weights
+from camwatch.engine.cores import cores, scarce
 from camwatch.engine.openvino_builder import OpenVinoBuilder
 from camwatch.engine.openvino_import import ov
 from camwatch.engine.runtime import Network, Precision, Run, RuntimeName
@@ -41,7 +48,9 @@ _MOST_STREAMS = 4
 _MAPS = Path("/proc/self/maps")
 _LIBC = ctypes.CDLL(None)
 _NEW = ".new-"
-_KEPT_SECONDS, _WRITING_SECONDS = 30 * 86400.0, 3600.0
+_OURS = re.compile(r"[a-z]+-(float32|bfloat16)-[0-9a-f]{20}")
+_OURS_NEW = re.compile(r"\.new-[a-z0-9_]{8}")  # as tempfile names them
+_KEPT_SECONDS = 30 * 86400.0
 _SHAPES = 32  # prepared forms kept: without a limit, every new size of picture takes memory and never gives it back
 
 
@@ -58,13 +67,14 @@ class OpenVinoRuntime:
 
     def __init__(self, *, threads: int | None = None, cache: Path | None = None) -> None:
         """Load OpenVINO's CPU part."""
-        cores = len(os.sched_getaffinity(0))
-        if threads is not None:
-            cv2.setNumThreads(threads)
+        there = cores()
+        if (few := threads or scarce()) is not None:
+            cv2.setNumThreads(few)
         self._core = _core()
-        self._threads = threads or cores
-        self._streams = max(1, min(cores // self._threads, _MOST_STREAMS))
+        self._threads = threads or there
+        self._streams = max(1, min(there // self._threads, _MOST_STREAMS))
         self._cache = cache
+        self._writable = True
 
     def compile(self, network: Network, precision: Precision) -> Run:
         """See `Runtime.compile`."""
@@ -104,18 +114,24 @@ class OpenVinoRuntime:
         if _is_whole(folder):
             with contextlib.suppress(OSError):  # somebody else's, for reading only
                 os.utime(folder)
-        else:
-            try:
-                _sweep(self._cache)
-                _keep(network.describe(OpenVinoBuilder()), folder, precision)
-            except OSError as error:
-                _log.warning("%s: converted networks cannot be kept there: %s", self._cache, error.strerror or error)
-                self._cache = None  # said once
+        elif not self._keep(network, folder, precision):
+            return network.describe(OpenVinoBuilder())
         # Read back also what was just written, so that the first start answers as all later ones. RuntimeError: it is
         # not there, or taken away in between by a process that found it damaged before.
         with contextlib.suppress(RuntimeError):
             return self._core.read_model(str(folder / _PARTS[0]))
         return network.describe(OpenVinoBuilder())
+
+    def _keep(self, network: Network, folder: Path, precision: Precision) -> bool:
+        """Convert a network and keep it; False where that cannot be, which is tried and said once."""
+        if self._writable:
+            try:
+                with _writing(folder.parent):
+                    _write(network.describe(OpenVinoBuilder()), folder, precision)
+            except OSError as error:
+                _log.warning("%s: converted networks cannot be kept there: %s", folder.parent, error.strerror or error)
+                self._writable = False
+        return self._writable
 
 
 @functools.cache
@@ -162,16 +178,34 @@ def _hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _keep(model: Any, folder: Path, precision: Precision) -> None:
+@contextlib.contextmanager
+def _writing(cache: Path) -> Iterator[None]:
+    """While something is written to the folder, which is made and tidied before."""
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(cache, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _sweep(cache)
+        with contextlib.suppress(OSError):  # others write; or the file system has no locks, and remains stay
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for path in cache.iterdir():
+                if _OURS_NEW.fullmatch(path.name):
+                    shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _write(model: Any, folder: Path, precision: Precision) -> None:
     """Write a network beside its place, then put it there in one step; what another process put there stays."""
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_NEW) as name:
         new = Path(name, "network")
         new.mkdir(mode=0o700)
         try:
             ov.save_model(model, str(new / _PARTS[0]), compress_to_fp16=precision == "bfloat16")
         except RuntimeError as error:  # what OpenVINO raises where the disk is full, say
-            raise OSError(str(error).splitlines()[0]) from error
+            raise OSError(str(error).strip().partition("\n")[0] or "OpenVINO does not say why") from error
         note = json.dumps({part: _hash(new / part) for part in _PARTS})
         (new / _NOTE).write_text(note, "utf-8")
         if folder.exists() and not _is_whole(folder):
@@ -184,9 +218,8 @@ def _keep(model: Any, folder: Path, precision: Precision) -> None:
 
 
 def _sweep(cache: Path) -> None:
-    """Remove networks of versions that nobody starts any more, 60 MB each, and what was killed while it wrote one."""
-    kept = [(note.parent, _KEPT_SECONDS) for note in cache.glob(f"*/{_NOTE}")]
-    for folder, seconds in [*kept, *((path, _WRITING_SECONDS) for path in cache.glob(f"{_NEW}*"))]:
+    """Remove networks of versions that nobody starts any more, 60 MB each."""
+    for path in cache.iterdir():
         with contextlib.suppress(OSError):
-            if folder.stat().st_mtime < time.time() - seconds:
-                shutil.rmtree(folder)
+            if _OURS.fullmatch(path.name) and path.stat().st_mtime < time.time() - _KEPT_SECONDS:
+                shutil.rmtree(path)

@@ -63,10 +63,13 @@ def choose(device: Device = "auto") -> tuple[RuntimeName, ...]:
     """The runtimes that are installed, the one that is the fastest here first.
 
     On CPUs OpenVINO answers sooner than TensorFlow, starts sooner and takes a third of the memory; it has no part in
-    camwatch's support of GPUs.
+    camwatch's support of GPUs. Whether TensorFlow sees a GPU that is there, only TensorFlow can tell.
     """
-    gpu = device == "gpu" or (device == "auto" and _GPU.exists())
-    order: tuple[RuntimeName, ...] = ("tensorflow",) if gpu else ("openvino", "tensorflow")
+    order: tuple[RuntimeName, ...] = ("openvino", "tensorflow")
+    if device == "gpu":
+        order = ("tensorflow",)
+    elif device == "auto" and _GPU.exists():
+        order = ("tensorflow", "openvino")
     found = tuple(name for name in order if importlib.util.find_spec(name) is not None)
     return found or ("tensorflow",)
 

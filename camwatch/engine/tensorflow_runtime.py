@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camwatch.engine import chatter
+from camwatch.engine.cores import cores, scarce
 from camwatch.engine.runtime import Device, Network, Precision, Run, RuntimeName
 from camwatch.errors import InputError
 
@@ -125,14 +126,14 @@ def configure_tensorflow(
             "device gpu: TensorFlow sees no GPU: install its driver and tensorflow[and-cuda], or choose cpu or auto"
         )
     use_gpu = device != "cpu" and bool(gpus)
+    threads = threads or scarce()
     if threads is not None:
         cv2.setNumThreads(threads)
     try:
         if threads is not None:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             # with a single one, calls from several threads would wait for each other, whatever cores are free
-            cores = len(os.sched_getaffinity(0))
-            calls = max(min(threads, 2), min(cores // threads, _MOST_CALLS))
+            calls = max(min(threads, 2), min(cores() // threads, _MOST_CALLS))
             tf.config.threading.set_inter_op_parallelism_threads(calls)
         tf.config.set_visible_devices(gpus[:1] if use_gpu else [], "GPU")
         if use_gpu and gpu_memory_mib is not None:

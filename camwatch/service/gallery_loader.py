@@ -6,6 +6,7 @@ network shares too, and costs one `stat` a photo.
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from camwatch.errors import PhotoError
 from camwatch.identification.cache import CachedPhoto, read_cache, write_cache
@@ -19,8 +20,8 @@ log = logging.getLogger(__name__)
 POLL = 2.0
 SAVE_EVERY = 50
 """Photos embedded after which the cache is written, so that a stop in the middle of a first load loses little."""
-ATTEMPTS = 2
-"""Times that a photo may be the one at which inference died before it is left out."""
+ATTEMPTS = 3
+"""Deaths of inference at a photo after which it is left out. Only at the first may other work have been beside it."""
 
 
 class GalleryLoader:
@@ -46,7 +47,7 @@ class GalleryLoader:
         self.network: str | None = None
         self._known: dict[str, CachedPhoto] = {}
         self._waiting: dict[str, PhotoFile] = {}
-        self._refused: set[str] = set()
+        self._refused: set[tuple[str, Path, int]] = set()
         self._deaths: dict[str, int] = {}
         self._signature = ""
         self._loading = False
@@ -77,7 +78,7 @@ class GalleryLoader:
         """Inference was started anew on purpose: no photo is to blame, what waits is asked for again by `begin`."""
         self._at = None
 
-    def begin(self, network: str) -> list[dict[str, str]]:
+    def begin(self, network: str) -> list[dict[str, Any]]:
         """Inference is ready, for the first time or again; what it is to embed.
 
         Args:
@@ -85,13 +86,15 @@ class GalleryLoader:
         """
         if network != self.network:
             self.network = network
+            self._refused.clear()
+            self._deaths.clear()
             self._known = read_cache(self._faces, network)
             self._signature = ""
         if self._loading:
             return self._jobs()
         return self._rescan()
 
-    def poll(self, now: float) -> list[dict[str, str]]:
+    def poll(self, now: float) -> list[dict[str, Any]]:
         """Look whether the folder changed, every few seconds; what is to be embedded then."""
         if now < self._next_poll or self._loading:
             return []
@@ -105,10 +108,12 @@ class GalleryLoader:
             self._at = digest
             return
         self._at = None
-        self._waiting.pop(digest, None)
+        self._deaths.pop(digest, None)
+        photo = self._waiting.pop(digest, None)
         if message.kind == "refused":
             log.warning("photo left out: %s", message.fields["error"])
-            self._refused.add(digest)
+            if photo is not None:
+                self._refused.add(_state(photo))
             return
         new = enrolled_from(message)
         self._known[new.sha256] = CachedPhoto(new.sha256, new.embeddings, new.quality)
@@ -118,7 +123,7 @@ class GalleryLoader:
             write_cache(self._faces, self.network, split(self._found, self._known)[0])
 
     def interrupted(self) -> None:
-        """Inference died. A photo that it was at is tried once more, then left out."""
+        """Inference died, perhaps of the photo it was at: that one comes last now, and alone."""
         digest, self._at = self._at, None
         photo = self._waiting.get(digest or "")
         if digest is None or photo is None:
@@ -126,8 +131,8 @@ class GalleryLoader:
         self._deaths[digest] = self._deaths.get(digest, 0) + 1
         if self._deaths[digest] >= ATTEMPTS:
             log.error("photo left out: %s: inference died over it %d times", photo.path, self._deaths[digest])
-            self._refused.add(digest)
-            del self._waiting[digest]
+            self._refused.add(_state(photo))
+            del self._waiting[digest], self._deaths[digest]
 
     def finished(self) -> Recognizer | None:
         """The recognizer for a gallery that has just become complete; None where nothing changed."""
@@ -142,7 +147,7 @@ class GalleryLoader:
             log.warning("no usable photo of: %s", ", ".join(sorted(without)))
         return Recognizer(assembled(enrolled, self.network), false_alarm_rate=self._rate, threshold=self._threshold)
 
-    def _rescan(self) -> list[dict[str, str]]:
+    def _rescan(self) -> list[dict[str, Any]]:
         mark = signature(self._faces)
         if mark == self._signature:
             return []
@@ -156,15 +161,31 @@ class GalleryLoader:
         self._found = found
         self._loading = True
         _, fresh = split(found, self._known)
-        self._waiting = {photo.sha256: photo for photo in fresh if photo.sha256 not in self._refused}
+        self._waiting = {photo.sha256: photo for photo in fresh if _state(photo) not in self._refused}
         return self._jobs()
 
-    def _jobs(self) -> list[dict[str, str]]:
-        return [
-            {"person": photo.person, "path": str(photo.path), "asked": photo.sha256} for photo in self._waiting.values()
+    def _jobs(self) -> list[dict[str, Any]]:
+        jobs = [
+            {
+                "person": photo.person,
+                "path": str(photo.path),
+                "asked": photo.sha256,
+                "alone": photo.sha256 in self._deaths,
+            }
+            for photo in self._waiting.values()
         ]
+        return sorted(jobs, key=lambda job: bool(job["alone"]))
 
     def _complain(self, text: str) -> None:
         if text and text != self._complaint:
             log.warning("gallery: %s", text)
         self._complaint = text
+
+
+def _state(photo: PhotoFile) -> tuple[str, Path, int]:
+    """What a refused photo is remembered by: moved, touched or changed, it is tried again."""
+    try:
+        changed = photo.path.stat().st_mtime_ns
+    except OSError:
+        changed = 0
+    return photo.sha256, photo.path, changed

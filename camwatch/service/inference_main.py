@@ -3,6 +3,7 @@
 It is restarted alone: a new one attaches to the same rings and goes on at `read`.
 """
 
+import contextlib
 import ctypes
 import faulthandler
 import logging
@@ -81,7 +82,7 @@ class Inference:
         # no life counts on with the numbers of another one: main may still know those
         self._attention = Attention(gates, first=secrets.randbits(48))
         self._photos: deque[dict[str, Any]] = deque()
-        self._photo_next = self._photo_at_work = False
+        self._photo_next = self._photo_at_work = self._alone = False
         self._turn = 0
         self._last_served: dict[str, int] = {}
         self._failures = 0
@@ -121,11 +122,11 @@ class Inference:
 
     def _begin(self) -> bool:
         """Give a free lane something to do; False where none is free or there is nothing to do."""
-        if not self._lanes.free:
+        if not self._lanes.free or self._alone:
             return False
         # Batches and photos in turn: neither waits for the other to come to an end.
-        if self._photo_next and self._begin_photo():
-            return True
+        if self._photo_next and self._photos and not self._photo_at_work:
+            return self._begin_photo()
         return self._begin_batch() or self._begin_photo()
 
     def _warm_up(self) -> None:
@@ -158,7 +159,7 @@ class Inference:
             return []
         deadline = time.monotonic() + self._max_wait
         while sum(map(len, waiting.values())) < self._size.frames and (left := deadline - time.monotonic()) > 0:
-            self._sleep(left)
+            _wait([self._bell], left)  # other words stay where they are: `run` would sleep on them if no frame is left
             waiting = self._waiting()
         free = self._lanes.free
         share = -(-sum(map(len, waiting.values())) // free)
@@ -221,17 +222,18 @@ class Inference:
             self._rings[observation.camera].add(Counter.ANALYZED)
 
     def _begin_photo(self) -> bool:
-        if self._photo_at_work or not self._photos:
+        """One at which inference died before waits until nothing else is at work: then main knows whose fault it is."""
+        if self._photo_at_work or not self._photos or (self._photos[0]["alone"] and not self._lanes.idle):
             return False
         photo = self._photos.popleft()
-        self._photo_at_work, self._photo_next = True, False
+        self._photo_at_work, self._photo_next, self._alone = True, False, photo["alone"]
         self._worker.send(Message("embedding", {"asked": photo["asked"]}))
         enroll = partial(enroll_photo, self._analyzer, photo["person"], Path(photo["path"]), strict=False)
         self._lanes.start(enroll, partial(self._embedded, photo["asked"]))
         return True
 
     def _embedded(self, asked: str, done: "Future[Enrolled]") -> None:
-        self._photo_at_work = False
+        self._photo_at_work = self._alone = False
         try:
             enrolled = done.result()
         except PhotoError as error:
@@ -242,12 +244,7 @@ class Inference:
     def _sleep(self, seconds: float) -> None:
         """Wait for a word of main or the end of some work, and for frames where a lane is free for them."""
         bells = [self._bell] if self._lanes.free else []
-        ready, _, _ = select.select([*bells, self._worker.wake_fd, self._lanes.wake_fd], [], [], seconds)
-        for fd in ready:
-            try:
-                os.eventfd_read(fd)
-            except BlockingIOError:
-                continue
+        _wait([*bells, self._worker.wake_fd, self._lanes.wake_fd], seconds)
 
     def _observe_stage(self, stage: str, seconds: float) -> None:
         """In a lane."""
@@ -273,6 +270,13 @@ class Inference:
             stages = {stage: histogram.to_list() for stage, histogram in self._stages.items()}
         capped = {"candidates": self._analyzer.candidates_capped, "faces": self._analyzer.faces_not_embedded}
         return {"stages": stages, "batches": self._batches.to_list(), "capped": capped}
+
+
+def _wait(event_fds: list[int], seconds: float) -> None:
+    ready, _, _ = select.select(event_fds, [], [], seconds)
+    for fd in ready:
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(fd)
 
 
 def main() -> None:

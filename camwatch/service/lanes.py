@@ -11,6 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
+from camwatch.engine.cores import cores
+
 MOST = 4
 """Lanes; more of them would cost memory, and each has a batch of its own to fill. Further cores go to each lane."""
 
@@ -26,9 +28,9 @@ def shares(threads: int | None, cameras: int) -> tuple[int, int]:
         threads: For all lanes together; None for as many as this process may have cores.
         cameras: How many there are.
     """
-    cores = threads or len(os.sched_getaffinity(0))
-    lanes = max(1, min(cores, cameras, MOST))
-    return lanes, max(1, cores // lanes)
+    together = threads or cores()
+    lanes = max(1, min(together, cameras, MOST))
+    return lanes, max(1, together // lanes)
 
 
 class Lanes:
@@ -51,6 +53,11 @@ class Lanes:
     def free(self) -> int:
         """How many lanes have nothing to do; `start` needs one."""
         return self._count - len(self._running)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs."""
+        return not self._running
 
     def start(self, work: Callable[[], T], then: Callable[[Future[T]], None]) -> None:
         """Begin some work.

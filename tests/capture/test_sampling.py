@@ -128,6 +128,16 @@ class TestStreamTime:
         chosen = [i / 25 for i in range(2500) if sampler.due(time.at(i / 25 * speed, i / 25))]
         assert all(b - a <= 2.5 for a, b in itertools.pairwise([0.0, *chosen, 100.0]))
 
+    @pytest.mark.parametrize("rate", [5, 10, 25])
+    @pytest.mark.parametrize("speed", [0.01, 0.1, 0.3, 0.5, 1.5, 1.6, 2.0, 3.0, 5.0, 10.0, 100.0, -1.0, -0.2])
+    def test_however_wrong_the_clock_the_rate_is_the_one_asked_for(self, speed: float, rate: int) -> None:
+        time, sampler, dice = StreamTime(live=True), FrameSampler(5), random.Random(1)
+        arrivals = [i / rate + dice.uniform(0, 0.03) for i in range(rate * 300)]
+        chosen = [t for i, t in enumerate(arrivals) if sampler.due(time.at(i / rate * speed, t))]
+        assert len(chosen) == pytest.approx(1500, rel=0.01)
+        for start in range(0, 300, 10):  # nor is it far more for a while: the time line gains DRIFT, once
+            assert sum(start <= t < start + 10 for t in chosen) <= (10 + DRIFT) * 5 + 2
+
     def test_a_jump_of_hours_is_bridged(self) -> None:
         time = StreamTime(live=True)
         pts = [*(i / 25 for i in range(50)), *(95443.7 + i / 25 for i in range(50)), *(i / 25 for i in range(50))]

@@ -18,6 +18,7 @@ from camwatch.engine.photos import enroll_photo, read_photo
 from camwatch.geometry import grow
 from camwatch.records import Box, Choice, Detection, Frame, Glimpse, Picture
 from tests.conftest import Footage
+from tests.rigs.counting import SlowNumber, side_by_side
 
 
 def detection(x: float, y: float, side: float, confidence: float = 0.99) -> Detection:
@@ -275,3 +276,11 @@ def test_a_person_is_enrolled_from_a_photo_and_from_a_tight_crop_of_it(
     assert enrolled.embeddings.shape == cropped.embeddings.shape == (2, 512)
     assert float(enrolled.embeddings[0] @ enrolled.embeddings[1]) > 0.8
     assert float(enrolled.embeddings[0] @ cropped.embeddings[0]) > 0.6
+
+
+def test_threads_lose_no_count_of_faces_left_out() -> None:
+    crowd = [detection(10 * n, 10, 60) for n in range(5)]
+    analyzer = FaceAnalyzer(detector=Detector(crowd), embedder=Embedder(), max_faces=2)
+    analyzer.faces_not_embedded = SlowNumber(0)
+    side_by_side(lambda number: analyzer.analyze([frame(f"camera {number}", 0)]))
+    assert analyzer.faces_not_embedded == 4 * 10 * 3

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from camwatch.engine import frozen_graph
 from camwatch.engine.facenet import FaceEmbedder
 from camwatch.engine.frozen_graph import read_frozen_graph
 from camwatch.engine.graph_messages import attribute, floats, parse
@@ -160,6 +161,52 @@ def test_the_older_network_with_128_numbers_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(WeightsError, match=r"Bottleneck/weights is \[1792, 128\], not float32 \[1792, 512\]"):
         read_frozen_graph(path)
+
+
+@pytest.mark.parametrize("options", [{"fused": True}, {"fused": False, "gamma": True}], ids=["fused", "plain"])
+def test_whatever_bit_is_flipped_there_is_one_clear_line_or_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: Any
+) -> None:
+    scopes = ("Conv2d_1a_3x3", "Repeat/block35_1/Conv2d_1x1")  # one with batch norm, one with a bias and a scale
+    monkeypatch.setattr(frozen_graph, "layers", lambda: [each for each in layers() if each.name in scopes])
+    data = skeleton(tuple(f"InceptionResnetV1/{each}" for each in (*scopes, "Repeat/block35_1/mul")), options)
+    path = tmp_path / "flipped.pb"
+    path.write_bytes(data)
+    assert len(read_frozen_graph(path).layers) == 2
+    adding = data.index(b"Conv2d_1x1/BiasAdd") * 8
+    refused = 0
+    for place in [*range(0, len(data) * 8, 13), *range(adding, adding + 200 * 8)]:
+        changed = bytearray(data)
+        changed[place // 8] ^= 1 << place % 8
+        path.write_bytes(changed)
+        try:
+            read_frozen_graph(path)
+        except WeightsError as error:
+            refused += 1
+            assert str(error).startswith(f"{path}: ")
+            assert str(error).isprintable()
+    assert refused > 500
+
+
+def skeleton(scopes: tuple[str, ...], options: Any) -> bytes:
+    """Some layers of a graph, with one value for all of each array: hardly a byte says nothing."""
+    import tensorflow as tf
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+    from tests.engine.slim_graph import SlimGraph
+
+    with tf.Graph().as_default() as graph:
+        SlimGraph(**options)
+        whole = graph.as_graph_def()
+    kept = GraphDef()
+    for node in whole.node:
+        if node.name.startswith(scopes):
+            kept.node.append(node)
+            tensor = kept.node[-1].attr["value"].tensor
+            if node.op == "Const" and len(tensor.tensor_content) > 64:
+                tensor.ClearField("tensor_content")
+                tensor.float_val.append(0.5)
+    return kept.SerializeToString()
 
 
 def tensor_bytes(values: int, shape: tuple[int, ...]) -> Any:

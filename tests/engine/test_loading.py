@@ -86,9 +86,7 @@ def test_the_first_that_works_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, Runtime("openvino"), Runtime("tensorflow"))
     loaded = load_networks()
     assert (loaded.runtime, loaded.precision, world.opened) == ("openvino", "bfloat16", ["openvino"])
-    assert world.by_name["openvino"].compiled == [
-        (name, "bfloat16") for name in ("facenet", "pnet", "rnet", "onet")
-    ]
+    assert world.by_name["openvino"].compiled == [(name, "bfloat16") for name in ("facenet", "pnet", "rnet", "onet")]
 
 
 @pytest.mark.parametrize(
@@ -126,6 +124,22 @@ def test_where_none_works_it_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, 
     assert str(caught.value) == (
         "engine.runtime openvino: it cannot be used on this machine: it computes facenet wrongly in float32"
     )
+
+
+def test_a_gpu_that_tensorflow_does_not_see_is_none(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def at_a_gpu(seen: bool, openvino: Any) -> tuple[RuntimeName, list[str]]:
+        world = World(monkeypatch, Runtime("tensorflow", device="gpu" if seen else "cpu"), openvino)
+        monkeypatch.setattr(loading, "choose", lambda device: tuple(world.by_name)[:: -1 if device == "cpu" else 1])
+        return load_networks().runtime, world.opened
+
+    assert at_a_gpu(True, Runtime("openvino")) == ("tensorflow", ["tensorflow"])
+    assert not caplog.records
+    assert at_a_gpu(False, Runtime("openvino")) == ("openvino", ["tensorflow", "openvino"])
+    assert caplog.records[0].getMessage().startswith("tensorflow sees no GPU though one is there: taking openvino ")
+    broken = Broken("openvino", ImportError("no such library"))
+    assert at_a_gpu(False, broken) == ("tensorflow", ["tensorflow", "openvino", "tensorflow"])
 
 
 def test_the_one_asked_for_has_no_other_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:

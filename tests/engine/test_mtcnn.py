@@ -12,8 +12,10 @@ from camwatch.engine.runtime import open_runtime
 from camwatch.errors import InputError
 from camwatch.geometry import iou
 from camwatch.records import Box, Detection, Picture
+from tests.rigs.counting import SlowNumber, side_by_side
 
 pytestmark = pytest.mark.weights
+
 
 @pytest.fixture(scope="module")
 def detector() -> FaceDetector:
@@ -222,3 +224,9 @@ def test_faces_smaller_than_the_window_cannot_be_asked_for(detector: FaceDetecto
 def test_what_is_no_picture_is_refused(detector: FaceDetector, picture: Any) -> None:
     with pytest.raises(ValueError, match="picture 0: "):
         detector.detect([picture], min_face=40)
+
+
+def test_threads_lose_no_count_of_candidates_given_up(detector: FaceDetector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detector, "capped", SlowNumber(0))
+    side_by_side(lambda _: detector._count_capped(3))
+    assert detector.capped == 4 * 10 * 3

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import pytest
 
+from camwatch.engine.cores import cores
 from camwatch.engine.tensorflow_runtime import configure_tensorflow, load_tensorflow
 from camwatch.errors import InputError
 
@@ -34,10 +35,22 @@ def test_threads_are_set_before_tensorflow_computes() -> None:
         "print(configure_tensorflow(threads=1, device='cpu'))\n"
     )
     assert done.returncode == 0, done.stderr
-    calls = min(len(os.sched_getaffinity(0)), 4)  # of several threads, side by side
+    calls = min(cores(), 4)  # of several threads, side by side
     assert done.stdout.split() == ["cpu", "1", "1", str(calls), "cpu"]
     assert "oneDNN" not in done.stderr
     assert "already running" not in done.stderr
+
+
+def test_where_cores_are_granted_by_time_there_are_no_more_threads() -> None:
+    done = fresh(
+        "import cv2\n"
+        "from camwatch.engine import tensorflow_runtime as runtime\n"
+        "runtime.scarce = lambda: 1\n"
+        "runtime.configure_tensorflow(device='cpu')\n"
+        "print(runtime.load_tensorflow().config.threading.get_intra_op_parallelism_threads(), cv2.getNumThreads())\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["1", "1"]
 
 
 def test_settings_that_come_too_late_are_told(

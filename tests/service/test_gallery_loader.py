@@ -1,14 +1,16 @@
 """The watched folder of photos: embedded once, swapped in whole, and no photo can stop the daemon."""
 
 import hashlib
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from camwatch.errors import PhotoError
 from camwatch.records import Enrolled, Quality
-from camwatch.service.gallery_loader import POLL, SAVE_EVERY, GalleryLoader
+from camwatch.service.gallery_loader import ATTEMPTS, POLL, SAVE_EVERY, GalleryLoader
 from camwatch.service.messages import Message, enrolled_message
 
 NETWORK = "test-network"
@@ -19,7 +21,7 @@ def put(folder: Path, person: str, name: str, content: str) -> None:
     (folder / person / name).write_text(content)
 
 
-def embed(loader: GalleryLoader, jobs: list[dict[str, str]], refuse: str = "nothing") -> list[str]:
+def embed(loader: GalleryLoader, jobs: list[dict[str, Any]], refuse: str = "nothing") -> list[str]:
     """Answer as inference would; returns the names of the photos asked for."""
     for job in jobs:
         path = Path(job["path"])
@@ -102,20 +104,82 @@ def test_a_bad_photo_is_told_of_once_and_left_out(loader, faces, caplog):
     assert caplog.text.count("bad.jpg") == 1
 
 
-def test_a_photo_over_which_inference_dies_twice_is_left_out(loader):
+def test_a_photo_over_which_inference_dies_again_and_again_is_left_out(loader):
     jobs = loader.begin(NETWORK)
+    assert not any(job["alone"] for job in jobs)
     deadly = jobs[0]["asked"]
-    loader.take(Message("embedding", {"asked": deadly}))
-    loader.interrupted()
-    assert loader.begin(NETWORK)[0]["asked"] == deadly
-    loader.take(Message("embedding", {"asked": deadly}))
-    loader.interrupted()
-    jobs = loader.begin(NETWORK)
-    assert deadly not in [job["asked"] for job in jobs]
-    embed(loader, jobs)
+    for _ in range(ATTEMPTS - 1):
+        die_at(loader, deadly)
+        jobs = loader.begin(NETWORK)
+        assert [job["asked"] for job in jobs if job["alone"]] == [deadly], "nobody knows whose fault it was"
+        assert jobs[-1]["asked"] == deadly, "the others first"
+    embed(loader, jobs[:-1])
+    die_at(loader, deadly)
+    assert loader.begin(NETWORK) == []
     recognizer = loader.finished()
     assert recognizer is not None
     assert recognizer.gallery.photos == 2
+
+
+def test_a_good_photo_survives_two_deaths_that_others_caused(loader):
+    for _ in range(2):
+        die_at(loader, loader.begin(NETWORK)[-1]["asked"])
+    embed(loader, loader.begin(NETWORK))
+    recognizer = loader.finished()
+    assert recognizer is not None
+    assert recognizer.gallery.photos == 3
+
+
+def die_at(loader: GalleryLoader, asked: str) -> None:
+    loader.take(Message("embedding", {"asked": asked}))
+    loader.interrupted()
+
+
+@pytest.mark.parametrize("how", ["touched", "moved"])
+@pytest.mark.parametrize("why", ["bad", "deadly"])
+def test_a_photo_left_out_is_tried_again_when_its_file_changes(loader, faces, how, why):
+    put(faces, "Bob", "bad.jpg", "rubbish")
+    jobs = loader.begin(NETWORK)
+    bad = next(job["asked"] for job in jobs if "bad" in job["path"])
+    if why == "deadly":
+        for _ in range(ATTEMPTS):
+            die_at(loader, bad)
+            jobs = loader.begin(NETWORK)
+    embed(loader, jobs, refuse="bad")
+    assert loader.finished() is not None
+    put(faces, "Ann", "3.jpg", "ann three")
+    assert embed(loader, loader.poll(10.0)) == ["3.jpg"]
+    assert loader.finished() is not None
+    path = faces / "Bob" / "bad.jpg"
+    if how == "touched":
+        os.utime(path, (5, 5))
+    else:
+        path.rename(faces / "Ann" / "good.jpg")
+    [job] = loader.poll(20.0)
+    assert (job["asked"], job["alone"]) == (bad, False)
+    embed(loader, [job])
+    recognizer = loader.finished()
+    assert recognizer is not None
+    assert recognizer.gallery.photos == 5
+
+
+def test_photos_that_move_while_they_wait_are_embedded_where_they_are(loader, faces):
+    jobs = loader.begin(NETWORK)
+    (faces / "Ann").rename(faces / "Zoë")
+    embed(loader, jobs[2:])
+    for job in jobs[:2]:
+        loader.take(Message("refused", {"asked": job["asked"], "error": f"{job['path']}: cannot be read"}))
+    loader.finished()
+    assert len(embed(loader, loader.poll(10.0))) == 2
+    recognizer = loader.finished()
+    assert recognizer is not None
+    assert recognizer.gallery.people == ("Bob", "Zoë")
+
+
+def test_another_network_tries_all_photos_again(loader):
+    embed(loader, loader.begin(NETWORK), refuse="2.jpg")
+    loader.finished()
+    assert len(loader.begin("another-network")) == 3
 
 
 def test_no_photo_is_blamed_for_a_death_it_had_no_part_in(loader):

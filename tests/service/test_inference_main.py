@@ -1,125 +1,20 @@
 """The inference loop on a real ring with an analyzer that can be made to fail: every frame keeps its account."""
 
-import itertools
 import os
-import queue
+import select
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from camwatch.records import Box, Choice, Detection, Glimpse, Observation, Quality, Settled
+from camwatch.records import Settled
 from camwatch.service.batching import BatchSize
-from camwatch.service.inference_main import FAILURES, Inference
-from camwatch.service.messages import Message, observation_from, settled_message
-from camwatch.service.ring import FrameRing, create_ring
+from camwatch.service.inference_main import FAILURES
+from camwatch.service.messages import observation_from, settled_message
+from tests.rigs.counting import SlowNumber, side_by_side
+from tests.rigs.inference import write
 from tests.rigs.planes import grey
-
-SLOT = 64 * 64 * 3
-FACE = Detection(Box(0, 0, 80, 100), ((25, 40), (55, 40), (40, 55), (30, 75), (50, 75)), 0.99)
-GLIMPSE = Glimpse(FACE, Quality(100.0, 90.0, 0.0, 0.8), np.full(64, 1 / 8, np.float32))
-
-
-class Analyzer:
-    """Asks about one face in every frame and sees nobody; fails while `broken`."""
-
-    network = "fake"
-
-    def __init__(self, **_settings: object) -> None:
-        self.broken = False
-        self.batches: list[int] = []
-        self.choices: list[Choice] = []
-        self.on_batch = lambda frames: None
-
-    def analyze(self, frames, *, min_face=None, worth=None):
-        self.batches.append(len(frames))
-        self.on_batch(frames)
-        for frame in frames:
-            self.choices += worth(frame, [GLIMPSE])
-        if self.broken:
-            raise MemoryError("out of memory in a batch")
-        return [Observation(f.camera, f.seq, f.captured_at, f.monotonic, 16, 12, ()) for f in frames]
-
-    def detect(self, pictures, min_face: int) -> list[list[Detection]]:
-        return [[] for _ in pictures]
-
-    def embed(self, chips):
-        return np.zeros((len(chips), 512), np.float32)
-
-
-class Worker:
-    """The child's side without a process: ends after `turns` heartbeats."""
-
-    def __init__(self, job: dict[str, object], turns: int) -> None:
-        self.job, self._turns = job, turns
-        self.sent: list[Message] = []
-        self.commands: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self.wake_fd = os.eventfd(0, os.EFD_NONBLOCK)
-        self.on_turn = lambda: None
-
-    @property
-    def stopping(self) -> bool:
-        return self._turns <= 0
-
-    def end(self) -> None:
-        self._turns = 0
-
-    def send(self, message: Message) -> None:
-        self.sent.append(message)
-
-    def beat(self, fields) -> None:
-        self._turns -= 1
-        self.on_turn()
-
-    def kinds(self) -> list[str]:
-        return [message.kind for message in self.sent]
-
-
-@pytest.fixture
-def setting(monkeypatch):
-    fds = {camera: create_ring(camera, slot_bytes=SLOT) for camera in ("front", "garden")}
-    bell = os.eventfd(0, os.EFD_NONBLOCK)
-    job = {
-        "max_batch": 4,
-        "max_wait": 0.0,
-        "bell_fd": bell,
-        "min_face": {"front": 40, "garden": 40},
-        "lossless": [],
-        "facenet_weights": None,
-        "device": "cpu",
-        "runtime": "tensorflow",
-        "precision": "float32",
-        "cache": "/nonexistent/cache",
-        "gpu_memory": None,
-        "threads": 1,
-        "rings": fds,
-        "slot_bytes": SLOT,
-    }
-    rings = {camera: FrameRing(fd, camera, slot_bytes=SLOT) for camera, fd in fds.items()}
-    made: list[Analyzer] = []
-
-    def start(turns: int, *, threads: int = 1) -> tuple[Worker, Inference, Analyzer]:
-        worker = Worker(job | {"threads": threads}, turns)
-        monkeypatch.setattr(BatchSize, "frames", property(lambda self: 4))
-
-        def make(**settings: object) -> Analyzer:
-            made.append(Analyzer(**settings))
-            return made[-1]
-
-        return worker, Inference(worker, make), made[-1]
-
-    yield rings, bell, start
-    os.close(bell)
-    for fd in fds.values():
-        os.close(fd)
-
-
-def write(rings, bell: int, camera: str, count: int) -> None:
-    for _ in range(count):
-        rings[camera].write(grey(0), captured_at=1.0, monotonic=2.0, pts=None)
-    os.eventfd_write(bell, 1)
 
 
 def test_frames_of_all_cameras_come_out_as_observations_in_order(setting):
@@ -134,33 +29,6 @@ def test_frames_of_all_cameras_come_out_as_observations_in_order(setting):
     assert analyzer.batches == [3]
     assert rings["front"].counts().analyzed == 2
     assert rings["front"].counts().in_flight == 0
-
-
-def test_photos_are_embedded_also_where_frames_never_cease(setting, tmp_path: Path):
-    rings, bell, start = setting
-    worker, inference, _ = start(turns=8)
-    worker.on_turn = lambda: write(rings, bell, "front", 1)
-    photos = [{"person": "Ann", "path": str(tmp_path / f"{n}.jpg"), "asked": str(n)} for n in range(2)]
-    worker.commands.put(Message("embed", {"photos": photos}))
-    write(rings, bell, "front", 1)
-    inference.run()
-    assert [m.fields["asked"] for m in worker.sent if m.kind == "refused"] == ["0", "1"]
-    assert worker.kinds().count("observation") == 8
-
-
-def test_many_photos_and_frames_take_turns(setting, tmp_path: Path):
-    rings, bell, start = setting
-    worker, inference, _ = start(turns=20)
-    worker.on_turn = lambda: write(rings, bell, "front", 1)
-    photos = [{"person": "Ann", "path": str(tmp_path / f"{n}.jpg"), "asked": str(n)} for n in range(30)]
-    worker.commands.put(Message("embed", {"photos": photos}))
-    write(rings, bell, "front", 1)
-    inference.run()
-    work = [kind for kind in worker.kinds() if kind in ("observation", "embedding")]
-    assert 9 <= work.count("embedding") <= 11  # half of the turns; what came meanwhile is analysed in the other half
-    assert work.count("observation") >= 18
-    assert ("embedding", "embedding") not in set(itertools.pairwise(work))
-    assert rings["front"].counts().dropped_busy == 0
 
 
 def test_who_main_calls_settled_is_embedded_no_more(setting):
@@ -266,19 +134,6 @@ def test_a_new_process_goes_on_where_the_killed_one_was(setting):
     assert (counts.captured, counts.dropped_busy, counts.analyzed, counts.in_flight) == (3, 1, 2, 0)
 
 
-def test_photos_wait_for_frames_and_a_bad_one_is_answered(setting, tmp_path: Path):
-    rings, bell, start = setting
-    photo = tmp_path / "a.jpg"
-    photo.write_bytes(b"no picture")
-    worker, inference, _ = start(turns=3)
-    worker.commands.put(Message("embed", {"photos": [{"person": "Ann", "path": str(photo), "asked": "abc"}]}))
-    write(rings, bell, "front", 1)
-    inference.run()
-    assert worker.kinds() == ["ready", "observation", "embedding", "refused"]
-    assert worker.sent[-1].fields["asked"] == "abc"
-    assert str(photo) in worker.sent[-1].fields["error"]
-
-
 def test_two_lanes_work_side_by_side_and_never_on_one_camera(setting):
     rings, bell, start = setting
     worker, inference, analyzer = start(turns=200, threads=2)
@@ -303,6 +158,27 @@ def test_two_lanes_work_side_by_side_and_never_on_one_camera(setting):
     seen = [observation_from(m) for m in worker.sent if m.kind == "observation"]
     assert [o.seq for o in seen if o.camera == "front"] == [0, 1]
     assert [o.seq for o in seen if o.camera == "garden"] == [0, 1]
+
+
+def test_a_word_of_main_is_heard_though_the_frames_waited_for_are_gone(setting, monkeypatch):
+    rings, bell, start = setting
+    worker, inference, _ = start(turns=1)
+    inference._max_wait = 0.05
+    write(rings, bell, "front", 1)
+    os.eventfd_write(worker.wake_fd, 1)  # comes while the batch waits for more frames
+    monkeypatch.setattr(inference._rings["front"], "take", lambda index: None)
+    assert inference._next_batch() == []
+    ready, _, _ = select.select([worker.wake_fd], [], [], 0)
+    assert ready, "the loop would sleep on it"
+
+
+def test_lanes_lose_no_count_of_what_their_stages_took(setting):
+    _, _, start = setting
+    _, inference, analyzer = start(turns=1, threads=2)
+    histogram = inference._stages["detect"]
+    histogram.counts = [SlowNumber(0) for _ in histogram.counts]
+    side_by_side(lambda _: analyzer.on_stage("detect", 0.1))
+    assert histogram.count == 40
 
 
 def test_a_lane_that_hangs_ends_the_process_though_another_works(setting, monkeypatch):

@@ -17,6 +17,13 @@ def test_threads_are_shared_out_to_lanes():
     assert shares(None, 100)[0] >= 1
 
 
+def test_a_container_that_is_granted_two_cores_of_many_gets_two_lanes(monkeypatch):
+    monkeypatch.setattr("camwatch.service.lanes.cores", lambda: 2)
+    assert shares(None, 8) == (2, 1)
+    assert shares(None, 1) == (1, 2)
+    assert shares(3, 8) == (3, 1), "what is asked for is given"
+
+
 def test_results_come_to_the_owner_and_errors_with_them():
     lanes, here = Lanes(2), []
 
