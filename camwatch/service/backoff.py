@@ -19,7 +19,7 @@ class Backoff:
     """
 
     first: float = 1.0
-    limit: float = 30.0
+    limit: float = 10.0
     healthy: float = 60.0
     rng: random.Random = field(default_factory=random.Random)
     failures: int = 0

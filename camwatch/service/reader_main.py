@@ -15,7 +15,7 @@ from camwatch.capture.motion import MotionGate
 from camwatch.capture.sampling import FrameSampler
 from camwatch.capture.selection import Selected, select
 from camwatch.capture.source import Source, open_source
-from camwatch.errors import SourceError, SourceLost, SourceRefused
+from camwatch.errors import SourceError, SourceLost
 from camwatch.service.backoff import Backoff
 from camwatch.service.histogram import Histogram
 from camwatch.service.messages import Message, PipeError
@@ -24,8 +24,8 @@ from camwatch.service.worker import Worker
 
 log = logging.getLogger(__name__)
 
-REFUSED_RETRY = 60.0
-"""Seconds before a camera is asked again that refused us."""
+LOCKED_OUT_RETRY = 60.0
+"""Seconds before a camera is asked again that does not let us in: some lock an account after many attempts."""
 
 
 class Reader:
@@ -47,7 +47,7 @@ class Reader:
         self._bell: int = job["bell_fd"]
         self._decode = Histogram()
         self._decoding = 0.0
-        self._backoff = Backoff(first=1.0, limit=30.0)
+        self._backoff = Backoff()
         self._source: Source | None = None
         self._delivering = False
         worker.on_stop(self._close_source)
@@ -115,9 +115,10 @@ class Reader:
         self._worker.send(Message("source", {"up": True, "size": size}))
 
     def _wait_after(self, error: SourceError) -> None:
-        refused = isinstance(error, SourceRefused)
+        # An unknown path is asked for like a camera that is away: while a camera starts, it knows none.
+        refused = error.reason == "unauthorized"
         ended = error.reason == "ended" and not (self._source is None or self._source.live)
-        delay = REFUSED_RETRY if refused else self._backoff.delay(time.monotonic())
+        delay = LOCKED_OUT_RETRY if refused else self._backoff.delay(time.monotonic())
         fields = {
             "up": False,
             "reason": error.reason,
