@@ -8,7 +8,6 @@ run elsewhere.
 import argparse
 import json
 import math
-import os
 import signal
 import sys
 import time
@@ -19,9 +18,10 @@ from typing import Any
 
 import yaml
 
-from benchmarks.cameras_figures import next_try
+from benchmarks.cameras_figures import next_try, verdict
 from benchmarks.cameras_run import Plan, Result, run
 from benchmarks.cameras_scene import SIZES
+from camwatch.tools.bench.machine import describe
 from tests.rigs.mosquitto import MOSQUITTO_MISSING
 from tests.rigs.rtsp_server import RTSP_MISSING
 
@@ -34,17 +34,16 @@ def main() -> int:
         if missing:
             print(missing, file=sys.stderr)
             return 1
-    results = []
+    machine, results = describe(), list[Result]()
     for result in _results(arguments):
         results.append(result)
         print(table(result), end="\n\n", flush=True)
         if arguments.json:
-            report = {"cores": os.cpu_count(), "results": [each.plain() for each in results]}
+            report = {"machine": machine, "results": [each.plain() for each in results]}
             arguments.json.write_text(json.dumps(report, indent=1))
     if arguments.find:
-        most = max((each.plan.cameras for each in results if each.held), default=0)
-        print(f"holds {most} cameras")
-        return 0 if most else 1
+        print("\n".join(verdict([(each.plan.gate, each.plan.cameras, each.held) for each in results])))
+        return int(not any(each.held for each in results))
     return 0
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 OUTCOMES = ("analyzed", "idle", "dropped_busy", "dropped_stale", "decode_error")
+CAPTURED = 0.97
+"""Share of the frames due that must be captured; the rest is where a clip begins anew and where the time is cut."""
 _SAMPLE = re.compile(r"^(camwatch_\w+)(?:\{([^}]*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
@@ -101,12 +103,24 @@ def load(before: ProcessSample, after: ProcessSample, seconds: float) -> Load:
 
 
 def mean(loads: Sequence[Load]) -> Load:
-    """The mean of several."""
+    """The mean of several; all 0 of none."""
+    if not loads:
+        return Load(0.0, 0.0, 0.0, 0.0, 0.0)
     parts = zip(*((each.cpu, each.rss_mb, each.pss_mb, each.threads, each.switches) for each in loads), strict=True)
     return Load(*(sum(values) / len(loads) for values in parts))
 
 
-def holds(frames: Mapping[str, float], p95: float | None, *, expected: int, arrived: int) -> list[str]:
+def holds(
+    frames: Mapping[str, float],
+    p95: float | None,
+    *,
+    expected: int,
+    arrived: int,
+    captured: float,
+    due: float,
+    restarts: Mapping[str, float],
+    wrong: Mapping[str, int],
+) -> list[str]:
     """Why so many cameras do not hold; empty where they do.
 
     Args:
@@ -114,18 +128,37 @@ def holds(frames: Mapping[str, float], p95: float | None, *, expected: int, arri
         p95: Seconds from the first face of a visit to its name at a subscriber.
         expected: Visits that were shown.
         arrived: Names that came.
+        captured: Frames that the readers took.
+        due: Frames that they should have taken of those that the cameras sent.
+        restarts: How often each of the daemon's processes was started again.
+        wrong: How often each name came that is not the visitor's.
     """
-    reasons = []
-    captured = sum(frames.values())
+    reasons = [f"{name} restarted" for name, count in restarts.items() if count]
+    reasons += [f"{name} named {count} times, who was not there" for name, count in wrong.items()]
+    if captured < CAPTURED * due:
+        reasons.append(f"{captured / due:.1%} of the frames sent were captured")
     if frames["dropped_stale"]:
         reasons.append(f"{frames['dropped_stale']:.0f} frames dropped late")
-    if frames["dropped_busy"] >= 0.01 * captured:
-        reasons.append(f"{frames['dropped_busy'] / max(captured, 1):.1%} of the frames dropped busy")
+    if frames["dropped_busy"] >= 0.01 * sum(frames.values()):
+        reasons.append(f"{frames['dropped_busy'] / max(sum(frames.values()), 1):.1%} of the frames dropped busy")
     if expected and (p95 is None or p95 >= 1.0):
         reasons.append("no visit was named" if p95 is None else f"p95 to the name {p95:.2f} s")
     if arrived < expected - 1:  # one may stand on the edge of the time measured
         reasons.append(f"{arrived} of {expected} visits named")
     return reasons
+
+
+def verdict(tried: Sequence[tuple[bool, int, bool]]) -> list[str]:
+    """What a search found, one line for each setting of the motion gate.
+
+    Args:
+        tried: Of each run: whether the gate was on, how many cameras, whether they held.
+    """
+    lines = []
+    for gate in dict.fromkeys(gate for gate, _, _ in tried):
+        most = max((cameras for on, cameras, held in tried if held and on == gate), default=0)
+        lines.append(f"gate {'on' if gate else 'off'}: holds {most} cameras")
+    return lines
 
 
 def next_try(tried: Mapping[int, bool], most: int, *, start: int) -> int | None:

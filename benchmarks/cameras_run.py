@@ -35,6 +35,7 @@ from tests.system.daemon import Daemon
 
 SETTLE = 8.0
 """Seconds between the last camera's first picture and the first sample."""
+RESTARTS = "camwatch_process_restarts_total"
 LATE = 3.0
 """Seconds that events have to arrive after the time measured."""
 
@@ -75,6 +76,7 @@ class Result:
     daemon_cpu: float
     frames: dict[str, float]
     captured: float
+    due: float
     analysed_fps: tuple[float, float, float]
     considered_fps: tuple[float, float, float]
     batch: float
@@ -85,7 +87,7 @@ class Result:
     visits: int
     named: int
     others: dict[str, int]
-    restarts: float
+    restarts: dict[str, float]
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
@@ -135,7 +137,10 @@ def run(plan: Plan, footage: Path) -> Result:
         log = daemon.log
         messages = subscriber.messages
         megabits = cameras_scene.megabits(next(iter(clips.values())))
-    loads = {kind: [load(a, b, elapsed) for a, b in zip(processes[kind], later[kind], strict=True)] for kind in watched}
+    loads = {
+        kind: [load(a, b, elapsed) for a, b in zip(processes[kind], later[kind], strict=True) if a and b]
+        for kind in watched
+    }
     if "Traceback" in log:
         raise AssertionError(log)
     return _result(plan, elapsed, ready, megabits, loads, growth(before, after), _names(messages, utc0, utc1))
@@ -193,11 +198,19 @@ def _up(daemon: Daemon) -> int:
     return round(total(_metrics(daemon), "camwatch_camera_up"))
 
 
-def _sample(watched: dict[str, list[psutil.Process]]) -> dict[str, list[ProcessSample]]:
+def _sample(watched: dict[str, list[psutil.Process]]) -> dict[str, list[ProcessSample | None]]:
     return {kind: [_process(each) for each in processes] for kind, processes in watched.items()}
 
 
-def _process(process: psutil.Process) -> ProcessSample:
+def _process(process: psutil.Process) -> ProcessSample | None:
+    """None of one that has ended: it was started again under another number, which counts as a restart."""
+    try:
+        return _alive(process)
+    except (psutil.NoSuchProcess, FileNotFoundError):
+        return None
+
+
+def _alive(process: psutil.Process) -> ProcessSample:
     switches = 0
     for task in Path(f"/proc/{process.pid}/task").iterdir():
         try:
@@ -239,17 +252,30 @@ def _result(
         sum(total(grown, "camwatch_frames_total", camera=c, outcome=o) for o in ("analyzed", "idle")) for c in cameras
     ]
     right = [delay for event, delay in names if event["person"] == cameras_scene.PERSON]
-    others: dict[str, int] = {}
+    others, wrong = dict[str, int](), dict[str, int]()
     for event, _ in names:
         if event["person"] != cameras_scene.PERSON:
             words = f"{event['event_type']} {event['person'] or 'nobody'}"
             others[words] = others.get(words, 0) + 1
+            if event["person"]:
+                wrong[event["person"]] = wrong.get(event["person"], 0) + 1
     visits = plan.doors * round(seconds / plan.every)
     first_face = tuple(percentile(right, share) for share in (0.5, 0.95, 1.0))
-    why_not = holds(frames, first_face[1], expected=visits, arrived=len(right))
+    due = plan.cameras * seconds * min(plan.fps, plan.rate)
+    restarts = {name: count for name, count in by_label(grown, RESTARTS, "process").items() if count}
+    why_not = holds(
+        frames,
+        first_face[1],
+        expected=visits,
+        arrived=len(right),
+        captured=sum(cameras.values()),
+        due=due,
+        restarts=restarts,
+        wrong=wrong,
+    )
     batches = total(grown, "camwatch_batch_frames_count")
     count = max(frames["analyzed"], 1.0)
-    readers = [each.cpu for each in loads["reader"]]
+    readers = [each.cpu for each in loads["reader"]] or [0.0]
     return Result(
         plan=plan,
         held=not why_not,
@@ -262,6 +288,7 @@ def _result(
         daemon_cpu=sum(each.cpu for kind in ("main", "inference", "reader") for each in loads[kind]),
         frames=frames,
         captured=sum(cameras.values()),
+        due=due,
         analysed_fps=_spread([value / seconds for value in analysed.values()]),
         considered_fps=_spread([value / seconds for value in done]),
         batch=total(grown, "camwatch_batch_frames_sum") / max(batches, 1.0),
@@ -278,7 +305,7 @@ def _result(
         visits=visits,
         named=len(right),
         others=others,
-        restarts=total(grown, "camwatch_process_restarts_total"),
+        restarts=restarts,
     )
 
 

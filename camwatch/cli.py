@@ -266,7 +266,7 @@ def bench(
     ] = "1,2",
     rounds: Annotated[int, typer.Option(metavar="N", min=1, help="Rounds of each comparison at most.")] = 5,
     seconds: Annotated[
-        float, typer.Option(metavar="S", min=0, help="For each comparison; three rounds are run anyway.")
+        float, typer.Option(metavar="S", min=0, help="For each comparison; five rounds are run anyway.")
     ] = 20.0,
     video: Annotated[
         list[Path] | None,

@@ -14,6 +14,7 @@ from benchmarks.cameras_figures import (
     percentile,
     quantile,
     total,
+    verdict,
 )
 
 TEXT = """# HELP camwatch_frames_total Captured frames by what became of them.
@@ -62,6 +63,7 @@ def test_a_load_is_what_was_taken_between_two_samples():
     took = load(ProcessSample(1.0, 0, 0, 3, 100), ProcessSample(2.0, 90_000_000, 40_000_000, 4, 300), 10)
     assert (took.cpu, took.rss_mb, took.pss_mb, took.threads, took.switches) == (0.1, 90, 40, 4, 20)
     assert mean([took, took]) == took
+    assert mean([]).cpu == 0
 
 
 @pytest.mark.parametrize(
@@ -79,9 +81,40 @@ def test_a_load_is_what_was_taken_between_two_samples():
 )
 def test_what_does_not_hold_is_told(change, p95, arrived, words):
     frames = {"analyzed": 990.0, "idle": 0.0, "dropped_busy": 0.0, "dropped_stale": 0.0, "decode_error": 0.0} | change
-    reasons = holds(frames, p95, expected=10, arrived=arrived)
+    reasons = told(frames, p95=p95, arrived=arrived)
     assert len(reasons) == len(words)
     assert all(word in reason for word, reason in zip(words, reasons, strict=True))
+
+
+FRAMES = {"analyzed": 1000.0, "idle": 0.0, "dropped_busy": 0.0, "dropped_stale": 0.0, "decode_error": 0.0}
+
+
+def told(frames=FRAMES, *, p95=0.8, arrived=10, **change):
+    well = {"captured": sum(frames.values()), "due": 1000.0, "restarts": {"reader": 0.0}, "wrong": {}}
+    return holds(frames, p95, expected=10, arrived=arrived, **(well | change))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"restarts": {"reader": 1.0, "inference": 0.0}}, ["reader restarted"]),
+        ({"restarts": {"inference": 2.0}}, ["inference restarted"]),
+        ({"captured": 970.0}, []),
+        ({"captured": 969.0}, ["96.9% of the frames sent were captured"]),
+        ({"captured": 0.0}, ["0.0% of the frames"]),
+        ({"wrong": {"Kim": 1}}, ["Kim named 1 times, who was not there"]),
+    ],
+)
+def test_restarts_lost_frames_and_wrong_names_do_not_hold(change, words):
+    reasons = told(**change)
+    assert len(reasons) == len(words)
+    assert all(word in reason for word, reason in zip(words, reasons, strict=True))
+
+
+def test_a_search_tells_the_number_of_each_setting_of_the_gate():
+    tried = [(True, 8, True), (True, 16, False), (True, 12, True), (False, 4, False), (False, 2, False)]
+    assert verdict(tried) == ["gate on: holds 12 cameras", "gate off: holds 0 cameras"]
+    assert verdict(tried[:1]) == ["gate on: holds 8 cameras"]
 
 
 @pytest.mark.parametrize("true", [0, 1, 3, 17, 40, 64])

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.report import rendered
+from benchmarks.report import merged, rendered
 
 RESULTS: dict[str, Any] = {
     "machine": {},
@@ -42,3 +42,28 @@ def test_the_page_has_the_figures_of_the_results_beside_it() -> None:
     results = Path(report.__file__).parent / "results" / "bench.json"
     page = report.PAGE.read_text("utf-8")
     assert rendered(page, json.loads(results.read_text("utf-8"))) == page
+
+
+def test_several_runs_are_put_together_and_each_section_keeps_its_own_machine() -> None:
+    def run(processor: str, *sections: tuple[str, int | None]) -> dict[str, Any]:
+        about = {"machine": {"processor": processor}, "measured_at": processor, "settings": {}, "camwatch": "0.1.0"}
+        return {"schema": 2, "results": [{"section": name, "threads": count} | about for name, count in sections]}
+
+    told = merged([run("one", ("memory", 1), ("start", None)), run("two", ("memory", 1), ("memory", 2))])
+    assert [(r["section"], r["threads"], r["machine"]["processor"]) for r in told["results"]] == [
+        ("memory", 1, "two"),
+        ("start", None, "one"),
+        ("memory", 2, "two"),
+    ]
+    assert "machine" not in told
+
+
+def test_a_run_of_the_first_form_can_be_put_together_with_a_later_one() -> None:
+    results = Path(report.__file__).parent / "results" / "bench.json"
+    old = json.loads(results.read_text("utf-8"))
+    new = {"schema": 2, "results": [result | {"machine": {"processor": "another"}} for result in old["results"][:1]]}
+    told = merged([old, new])
+    assert told["results"][0]["machine"]["processor"] == "another"
+    assert {r["measured_at"] for r in told["results"][1:]} == {
+        result.get("measured_at", old.get("measured_at")) for result in old["results"][1:]
+    }

@@ -3,8 +3,11 @@
 import importlib.util
 import json
 import re
+import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,13 +19,13 @@ from camwatch.errors import CamwatchError, InputError
 from camwatch.tools.bench.daemon import daemon
 from camwatch.tools.bench.handover import handover
 from camwatch.tools.bench.machine import describe
-from camwatch.tools.bench.material import PACKAGED, pictures
+from camwatch.tools.bench.material import PACKAGED, WALLS, pictures
 from camwatch.tools.bench.report import tables
 from camwatch.tools.bench.sections import SECTIONS
 from camwatch.tools.bench.team import Plan, called, team
 from camwatch.tools.progress import Steps
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the results; raised when a figure changes its name or meaning."""
 ONCE = ("handover", "start")
 """Sections that are not measured for each number of threads."""
@@ -65,11 +68,11 @@ def bench(
         plan: How much is measured, where it is not said above.
 
     Returns:
-        The exit status: 1 where a section failed, 130 where Ctrl-C ended it; what was done is printed all the same.
+        The exit status: 1 where a section failed, 130 where Ctrl-C ended it and 143 where SIGTERM did; what was done is
+        printed all the same.
 
     Raises:
-        InputError: There is no such section, file, runtime or precision.
-        CamwatchError: A contestant could not be loaded.
+        InputError: There is no such section, file, runtime or precision, or nothing to measure with it.
     """
     results, notes = results or sys.stdout, notes or sys.stderr
     wanted, counts = _wanted(only), _numbers("--threads", threads, least=1)
@@ -87,29 +90,18 @@ def bench(
     )
     engines = _engines(runtimes, precisions)
     pictures((64, 36), 1, chosen.files)  # a wrong file is told before anything slow begins
-    told: dict[str, Any] = {
-        "schema": SCHEMA,
-        "camwatch": __version__,
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": describe(),
-        "settings": {
-            "rounds": rounds,
-            "seconds": seconds,
-            "footage": [file.name for file in chosen.files] or list(PACKAGED),
-            "threads": list(counts),
-        },
-        "results": [],
-    }
-    interrupted = False
-    with Steps("measuring", stream=notes, shown=not results.isatty()) as steps:
+    settings = {"rounds": rounds, "seconds": seconds}
+    told: dict[str, Any] = {"schema": SCHEMA, "results": []}
+    ended = 0
+    with Steps("measuring", stream=notes, shown=not results.isatty()) as steps, _sigterm_interrupts() as terminated:
         try:
-            for entry in _measured(wanted, counts, engines, chosen):
-                told["results"].append(entry)
-                steps.advance(text=entry["section"])
+            with closing(_measured(wanted, counts, engines, chosen)) as entries:
+                for entry in entries:
+                    told["results"].append(entry | {"settings": settings | {"footage": _footage(entry, chosen)}})
+                    steps.advance(text=entry["section"])
         except KeyboardInterrupt:  # an hour's work is not to be lost
-            interrupted = True
+            ended = 143 if terminated else 130
             chosen.note("interrupted: these are the sections that were done")
-    told["machine"]["load_average_after"] = describe()["load_average"]
     print(json.dumps(told, indent=1) if json_output else "\n".join(tables(told)), file=results)
     failed = [
         f"{entry['section']}: {each['failed']}"
@@ -119,12 +111,16 @@ def bench(
     ]
     for line in failed:
         print(f"camwatch: {line}", file=notes)
-    return 130 if interrupted else int(bool(failed))
+    return ended or int(bool(failed))
+
+
+def _footage(entry: Mapping[str, Any], plan: Plan) -> list[str]:
+    return [file.name for file in plan.files] or list(WALLS if entry["section"] == "agreement" else PACKAGED)
 
 
 def _measured(
     wanted: Sequence[str], counts: Sequence[int], engines: Sequence[Mapping[str, str]], plan: Plan
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any]]:
     """Section by section. One that fails says so, and does not take the others with it."""
     if "handover" in wanted:
         plan.note("handover: a ring and a queue")
@@ -132,22 +128,61 @@ def _measured(
     if "start" in wanted:
         yield _whole("start", None, lambda: {"rows": _starts(engines, plan)})
     sections = [name for name in wanted if name in SECTIONS]
+    done = len(wanted) > len(sections)
     for count in counts if sections else ():
-        with team(count, engines, plan, sections) as everybody:
+        with ExitStack() as stack:
+            try:
+                everybody = stack.enter_context(team(count, engines, plan, sections))
+            except CamwatchError as error:
+                if isinstance(error, InputError) and not done:
+                    raise
+                yield from (_whole(name, count, partial(_fail, error)) for name in sections)
+                continue
             for name in sections:
                 entry = _whole(name, count, partial(SECTIONS[name], everybody, plan))
                 chosen = {worker.name: worker.about for worker in everybody.ours if worker.about}
                 yield entry | {"absent": dict(everybody.absent), "chosen": chosen}
+                done = True
 
 
 def _whole(name: str, threads: int | None, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """A section with where and when it was measured: results of several runs are put together section by section."""
+    machine = describe()
+    about = {
+        "section": name,
+        "threads": threads,
+        "camwatch": __version__,
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
     try:
         figures = measure()
-    except InputError:
-        raise
     except CamwatchError as error:
         figures = {"failed": str(error)}
-    return {"section": name, "threads": threads} | figures
+    return about | {"machine": machine | {"load_average_after": describe()["load_average"]}} | figures
+
+
+def _fail(error: CamwatchError) -> dict[str, Any]:
+    return {"failed": str(error)}
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[list[int]]:
+    """SIGTERM does what Ctrl-C does: it ends what was started. The list has the signal once it has come."""
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # only that one may say what a signal does
+        yield came
+        return
+
+    def interrupt(number: int, _: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt the ending
+        came.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _wanted(only: str | None) -> list[str]:

@@ -42,7 +42,7 @@ class Worker:
     Args:
         name: What results call the contestant.
         contestant: `camwatch`, `mtcnn`, `facenet-pytorch` or `machine`.
-        threads: CPU threads for everything in it.
+        threads: CPU threads for everything in it, and cores that it may use.
         files: The user's footage.
         options: For `camwatch`: what `FaceAnalyzer` is told besides.
     """
@@ -84,7 +84,7 @@ class Worker:
                 stderr=self._errors,
                 env=self._environment,
             )
-            stack.callback(self._end)
+            stack.push(self._end)
             self.about = self._ask(self._job, _LOADING)["about"]
             self._stack = stack.pop_all()
         return self
@@ -93,7 +93,7 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End it."""
-        self._stack.close()
+        self._stack.__exit__(kind, error, trace)
 
     def prepare(self, task: Task, slot: str = "", *, warm: int = 0) -> Any:
         """Get a task ready and run it once, and `warm` times more; returns what was found.
@@ -120,7 +120,7 @@ class Worker:
         self._ask({"do": "clear"}, _WORKING)
 
     def memory(self) -> dict[str, float]:
-        """Resident memory, MiB, `now` and at the `peak`."""
+        """Resident memory, MB, `now` and at the `peak`."""
         return self._ask({"do": "memory"}, _WORKING)
 
     def _ask(self, message: Mapping[str, Any], seconds: float) -> dict[str, Any]:
@@ -155,7 +155,10 @@ class Worker:
         lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
         return CamwatchError(f"bench: {self.name} {how}{f': {lines[-1]}' if lines else ''}")
 
-    def _end(self) -> None:
+    def _end(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """At once, where something went wrong: nobody wants the answer that it may be working on."""
+        if kind is not None:
+            self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with suppress(BrokenPipeError):  # it has died with a question unread
@@ -239,7 +242,7 @@ def _scaled(seconds: Sequence[float]) -> dict[str, float]:
 
 def _environment(contestant: str, threads: int) -> dict[str, str]:
     """Every library that computes gets the same number of threads; waiting threads sleep."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     settings = dict.fromkeys(names, str(threads))
     settings |= {"OMP_WAIT_POLICY": "PASSIVE", "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     if contestant != "camwatch":

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from camwatch.errors import CamwatchError
-from camwatch.tools.bench.machine import resident_mib
+from camwatch.tools.bench.machine import resident_mb
 from camwatch.tools.bench.material import parse_size, scene, scenes
 from camwatch.tools.demo_broker import free_port
 from camwatch.tools.footage import locate
@@ -43,8 +43,8 @@ def daemon(
         gallery: Enrolled people; one who is never seen where None.
 
     Returns:
-        `first_ready_s`, `ready_s` of the second start, `stop_s`, and `processes`: name, `now_mib`, `peak_mib`, and
-        `shared_mib` of `now_mib`.
+        `first_ready_s`, `ready_s` of the second start, `stop_s`, and `processes`: name, `now_mb`, `peak_mb`, and
+        `shared_mb` of `now_mb`; None of a process that has just ended.
 
     Raises:
         CamwatchError: It ended, or is not ready after three minutes.
@@ -151,8 +151,8 @@ def _ring(reader: int) -> str:
 
 
 def _told(name: str, pid: int) -> dict[str, Any]:
-    memory = resident_mib(pid)
-    return {"process": name} | {f"{key}_mib": memory.get(key) for key in ("now", "peak", "shared")}
+    memory = resident_mb(pid)
+    return {"process": name} | {f"{key}_mb": memory.get(key) for key in ("now", "peak", "shared")}
 
 
 def _record(path: Path, clips: Sequence[Path], size: tuple[int, int]) -> None:

@@ -33,7 +33,7 @@ def describe() -> dict[str, Any]:
         "model": facts.get("model"),
         "flags": [flag for flag in FLAGS if flag in flags],
         "cores": len(os.sched_getaffinity(0)),
-        "memory_gib": _memory(_read(Path("/proc/meminfo"))),
+        "memory_gb": _memory(_read(Path("/proc/meminfo"))),
         "load_average": list(os.getloadavg()),
         "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])} {platform.machine()}",
         "python": platform.python_version(),
@@ -41,14 +41,14 @@ def describe() -> dict[str, Any]:
     }
 
 
-def resident_mib(pid: int | str = "self") -> dict[str, float]:
+def resident_mb(pid: int | str = "self") -> dict[str, float]:
     """Resident memory of a process `now`, at its `peak`, and how much of it is `shared` memory such as rings.
 
-    MiB; empty where the process is gone.
+    MB of a million bytes; empty where the process is gone.
     """
     lines = dict(line.split(":", 1) for line in _read(Path(f"/proc/{pid}/status")).splitlines() if ":" in line)
     names = {"now": "VmRSS", "peak": "VmHWM", "shared": "RssShmem"}
-    return {name: int(lines[key].split()[0]) / 1024 for name, key in names.items() if key in lines}
+    return {name: int(lines[key].split()[0]) * 1024 / 1e6 for name, key in names.items() if key in lines}
 
 
 def _first_processor(text: str) -> dict[str, str]:
@@ -59,7 +59,7 @@ def _first_processor(text: str) -> dict[str, str]:
 def _memory(text: str) -> float | None:
     for line in text.splitlines():
         if line.startswith("MemTotal:"):
-            return round(int(line.split()[1]) / (1 << 20), 1)
+            return round(int(line.split()[1]) * 1024 / 1e9, 1)
     return None
 
 

@@ -4,6 +4,7 @@ import cProfile
 import pstats
 import time
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from camwatch.errors import InputError
 from camwatch.identification.attention import Attention
 from camwatch.identification.evidence import Gates
 from camwatch.pipeline import CameraRules, Decider, observe
-from camwatch.records import Detection, Picture
-from camwatch.tools.bench.material import chips_of, crowd, frames, parse_size, pictures, scene, scenes
+from camwatch.records import Detection, Frame, Picture
+from camwatch.tools.bench.material import chips_of, crowds, frames, scene, scenes, shown_in
 from camwatch.tools.bench.work import Prepared, Task, Unable, batches
 
 PIPELINE_BATCH = 8
@@ -49,7 +50,7 @@ class Camwatch:
         raise Unable(f"camwatch does not do {task['kind']}")
 
     def _detecting(self, task: Task) -> Prepared:
-        shown, batch, min_face = self._pictures(task), task["batch"], task["min_face"]
+        shown, batch, min_face = shown_in(task, self._files), task["batch"], task["min_face"]
 
         def run() -> list[list[tuple[float, ...]]]:
             found: list[list[Detection]] = []
@@ -93,14 +94,17 @@ class Camwatch:
         return Prepared(run, len(shown))
 
     def _crowd(self, task: Task) -> Prepared:
-        wall = crowd(parse_size(task["size"]), task["faces"], self._files)
-        shown = frames("bench", [wall] * task["batch"])
+        walls, min_face = crowds(task, self._files), int(task["min_face"])
+        runs = count()
 
         def run() -> dict[str, int]:
-            observations = self._analyzer.analyze(shown, min_face={"bench": task["min_face"]})
-            return {"faces": len(observations[0].faces)}
+            # cameras that were never seen: the script has no memory of still pictures either
+            cameras = [f"bench {next(runs)}" for _ in walls]
+            shown = [Frame(name, 0, 0.0, 0.0, 0.0, wall) for name, wall in zip(cameras, walls, strict=True)]
+            observations = self._analyzer.analyze(shown, min_face=dict.fromkeys(cameras, min_face))
+            return {"faces": sum(len(each.faces) for each in observations)}
 
-        return Prepared(run, len(shown))
+        return Prepared(run, len(walls))
 
     def _profile(self, task: Task) -> Prepared:
         detecting = self._detecting(task)
@@ -112,9 +116,6 @@ class Camwatch:
             return _by_function(profile, detecting.units)
 
         return Prepared(run, detecting.units)
-
-    def _pictures(self, task: Task) -> list[Picture]:
-        return pictures(parse_size(task["size"]), task["frames"], self._files)
 
 
 def load(threads: int, files: Sequence[Path], options: Mapping[str, str]) -> Camwatch:

@@ -10,7 +10,7 @@ from camwatch.tools.bench.work import Prepared, Task, Unable
 
 _GEMM = 1024
 _CONVOLUTIONS = {"3x3 64->64": (64, 64), "3x3 192->192": (192, 192), "3x3 10->16": (10, 16)}
-_TRIALS, _SECONDS = 3, 0.4
+_TRIALS, _SECONDS = 6, 0.3
 
 
 class Rates:

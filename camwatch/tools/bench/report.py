@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from camwatch.tools.bench.agreement import SMALL
+
 Result = Mapping[str, Any]
 
 
@@ -15,24 +17,62 @@ def tables(told: Result) -> list[str]:
 
 
 def machine(told: Result) -> list[str]:
-    """What it was measured on."""
-    about = told["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
+    """What it was measured on: one table for each machine and set of versions, with the sections of which it speaks."""
+    if "machine" in told:
+        return _older_machine(told)
+    of: dict[str, list[Result]] = {}
+    for result in told["results"]:
+        about = {key: value for key, value in result["machine"].items() if not key.startswith("load")}
+        of.setdefault(repr(about), []).append(result)
+    lines: list[str] = []
+    for results in of.values():
+        about, names = results[0]["machine"], dict.fromkeys(result["section"] for result in results)
+        lines += ["", *_table(("", ""), [("tables", ", ".join(names)), *_facts(about)])]
+    return lines[1:]
+
+
+def _older_machine(told: Result) -> list[str]:
+    """Of results of the first form, which say it once for all sections."""
+    about, settings = told["machine"], told["settings"]
     load = about["load_average"][0], about.get("load_average_after", about["load_average"])[0]
-    settings = told["settings"]
-    family = f"family {about['family']}, model {about['model']}"
     rows = [
-        ("processor", f"{about['processor']} ({family}), {about['cores']} cores"),
-        ("instructions", ", ".join(about["flags"]) or "none of interest"),
-        ("memory", f"{about['memory_gib']} GiB"),
-        ("system", f"{about['system']}, Python {about['python']}"),
-        ("packages", versions),
+        *_facts(about),
         ("load average", f"{load[0]:.1f} before, {load[1]:.1f} after"),
         ("footage", ", ".join(settings["footage"])),
         ("rounds", f"at most {settings['rounds']}, {settings['seconds']:g} s for each comparison"),
         ("measured", f"{told['measured_at']}, camwatch {told['camwatch']}"),
     ]
     return _table(("", ""), rows)
+
+
+def _facts(about: Result) -> list[tuple[str, str]]:
+    unit = "GiB" if "memory_gib" in about else "GB"
+    return [
+        ("processor", _processor(about)),
+        ("instructions", ", ".join(about["flags"]) or "none of interest"),
+        ("memory", f"{_number(about[f'memory_{unit.lower()}'], 1)} {unit}"),
+        ("system", f"{about['system']}, Python {about['python']}"),
+        ("packages", ", ".join(f"{name} {version}" for name, version in about["packages"].items())),
+    ]
+
+
+def _processor(about: Result) -> str:
+    return f"{about['processor']} (family {about['family']}, model {about['model']}), {about['cores']} cores"
+
+
+def _measured(result: Result) -> list[str]:
+    """When and where the tables above were made: those of one page may come from several runs."""
+    if "machine" not in result:
+        return []
+    about, settings = result["machine"], result["settings"]
+    load = about["load_average"][0], about["load_average_after"][0]
+    return [
+        "",
+        f"Measured {result['measured_at']} with camwatch {result['camwatch']} on {_processor(about)}; "
+        f"load average {load[0]:.1f} before, {load[1]:.1f} after; "
+        f"rounds: at most {settings['rounds']}, {settings['seconds']:g} s for each comparison; "
+        f"footage: {', '.join(settings['footage'])}.",
+    ]
 
 
 def section(told: Result, name: str) -> list[str]:
@@ -47,16 +87,29 @@ def section(told: Result, name: str) -> list[str]:
         lines += [f"\n{who}: {why}." for who, why in result.get("absent", {}).items()]
         chosen = result.get("chosen", {}).items()
         lines += [f"\n{who} computed with {what['runtime']} in {what['precision']}." for who, what in chosen]
+        lines += _measured(result)
     return lines[1:] if lines and not lines[0] else lines
 
 
 def _agreement(result: Result) -> list[str]:
-    head = ("", "size", "smallest face", "faces", "missed", "extra", "IoU median", "1 %", "smallest")
+    counts = {
+        "faces": "faces",
+        "distinct": "distinct",
+        "small": f"under {SMALL:.0f} px",
+        "smallest": "smallest, px",
+        "missed": "missed",
+        "extra": "extra",
+        "asked": "as high as asked",
+        "missed_asked": "of these missed",
+        "extra_asked": "so high extra",
+    }
+    keys = [key for key in counts if key in result["together"][0]]
 
     def row(each: Result, *where: object) -> tuple[object, ...]:
         overlaps = (_number(each[key], 3) for key in ("iou_median", "iou_1_percent", "iou_min"))
-        return each["label"], *where, each["faces"], each["missed"], each["extra"], *overlaps
+        return each["label"], *where, *(_number(each[key], 0) for key in keys), *overlaps
 
+    head = ("", "size", "smallest face", *(counts[key] for key in keys), "IoU median", "1 %", "smallest")
     rows = [row(each, each["size"], each["min_face"]) for each in result["rows"]]
     return _table(head, [*rows, *(row(each, "all", "all") for each in result["together"])])
 
@@ -87,7 +140,7 @@ def _embed(result: Result) -> list[str]:
     head = ("", "CPU ms for a face", "wall ms", ratio.format("packaged graph"), ratio.format("same in float32"))
     lines = _table(head, rows)
     if result["alike"]:
-        alike = [(each["label"], each["to"], f"{each['cosine_min']:.5f}") for each in result["alike"]]
+        alike = [(each["label"], each["to"], _number(each["cosine_min"], 5)) for each in result["alike"]]
         lines += ["", *_table(("", "compared with", "smallest cosine"), alike)]
     return lines
 
@@ -98,7 +151,7 @@ def _pipeline(result: Result) -> list[str]:
         found = {one["label"]: one for one in each["found"]}
         for row in each["rows"]:
             one, faster = found[row["label"]], _ratio(each, row["label"])
-            faces = f"{one['faces'] / one['frames']:.2f}", f"{one['embedded'] / one['frames']:.2f}"
+            faces = (_number(_share(one[key], one["frames"]), 2) for key in ("faces", "embedded"))
             rows.append((each["scene"], row["label"], *faces, _spread(row["cpu_ms"]), _spread(row["wall_ms"]), faster))
     head = ("scene", "", "faces in a frame", "embedded", "CPU ms for a frame", "wall ms", "times faster, CPU (wall)")
     return _table(head, rows)
@@ -116,18 +169,20 @@ def _growth(result: Result) -> list[str]:
 def _floor(result: Result) -> list[str]:
     if not result.get("rates"):
         return ["The machine's rates could not be measured."]
-    rates = [(name, f"{each['cpu']:.0f}", f"{each['wall']:.0f}") for name, each in result["rates"].items()]
+    rates = [(name, _number(each["cpu"], 0), _number(each["wall"], 0)) for name, each in result["rates"].items()]
     lines = _table(("", "GFLOP in a CPU second", "in a second"), rates)
+    if "best" in result:
+        lines += ["", f"The floor is at the best rates: {' and '.join(result['best'].values())}."]
     rows, profile = [], []
     for frame in result["frames"]:
         work = frame["gflop"]
         for row in frame["rows"]:
             floors = frame["floor_ms"]
-            away = (f"{row['cpu_ms']['median'] / floors[kind]:.1f}" for kind in ("float32", "bfloat16"))
+            away = (_number(_share(row["cpu_ms"]["median"], floors[kind]), 1) for kind in ("float32", "bfloat16"))
             parts = " + ".join(f"{work[name]:.2f}" for name in ("pnet", "rnet", "onet"))
-            floor = f"{floors['float32']:.1f} / {floors['bfloat16']:.1f}"
+            floor = " / ".join(_number(floors[kind], 1) for kind in ("float32", "bfloat16"))
             rows.append((frame["size"], row["label"], parts, floor, _spread(row["cpu_ms"]), " / ".join(away)))
-            top = [each for each in row["profile"] if each["whole_ms"] > 0.02 * row["cpu_ms"]["median"]][:20]
+            top = [each for each in row["profile"] if each["whole_ms"] > 0.02 * (row["cpu_ms"]["median"] or 0.0)][:20]
             for each in top:
                 times = f"{each['calls']:.1f}", f"{each['whole_ms']:.2f}", f"{each['own_ms']:.2f}"
                 profile.append((frame["size"], row["label"], f"`{each['function']}`", *times))
@@ -135,15 +190,16 @@ def _floor(result: Result) -> list[str]:
     lines += ["", *_table(head, rows)]
     face = result["face"]
     if face:
-        least = " in float32, ".join(f"{face['floor_ms'][kind]:.1f}" for kind in ("float32", "bfloat16"))
+        least = " in float32, ".join(_number(face["floor_ms"][kind], 1) for kind in ("float32", "bfloat16"))
         lines += ["", f"One face embedded is {face['gflop']:.2f} GFLOP: at least {least} in bfloat16, CPU ms."]
     head = ("size", "", "function", "calls for a frame", "CPU ms with what it calls", "of its own")
     return [*lines, "", "Where the time of one frame goes, as the profiler sees it:", "", *_table(head, profile)]
 
 
 def _memory(result: Result) -> list[str]:
-    rows = [(each["label"], f"{each['now']:.0f}", f"{each['peak']:.0f}") for each in result["rows"]]
-    return _table(("", "resident MiB after all of the above", "at the peak"), rows)
+    unit = _unit(result["rows"])
+    rows = [(each["label"], *(_number(_held(each, key), 0) for key in ("now", "peak"))) for each in result["rows"]]
+    return _table(("", f"resident {unit} after all of the above", "at the peak"), rows)
 
 
 def _start(result: Result) -> list[str]:
@@ -153,12 +209,23 @@ def _start(result: Result) -> list[str]:
             rows.append((each["label"], each["failed"], "", "", ""))
             continue
         held = ", ".join(
-            f"{one['process']} {one['now_mib']:.0f} ({one['shared_mib']:.0f})" for one in each["processes"]
+            f"{one['process']} {_number(_held(one, 'now'), 0)} ({_number(_held(one, 'shared'), 0)})"
+            for one in each["processes"]
         )
-        seconds = (f"{each[key]:.1f}" for key in ("first_ready_s", "ready_s", "stop_s"))
+        seconds = (_number(each[key], 1) for key in ("first_ready_s", "ready_s", "stop_s"))
         rows.append((each["label"], *seconds, held))
     head = ("", "seconds until ready, the first time", "after that", "seconds to stop")
-    return _table((*head, "resident MiB (shared memory in it)"), rows)
+    unit = _unit([one for each in result["rows"] for one in each.get("processes", ())])
+    return _table((*head, f"resident {unit} (shared memory in it)"), rows)
+
+
+def _held(row: Result, key: str) -> float | None:
+    """Memory in MB; in MiB in results of the first form."""
+    return next((row[name] for name in (f"{key}_mb", f"{key}_mib", key) if name in row), None)
+
+
+def _unit(rows: Iterable[Result]) -> str:
+    return "MiB" if any("now" in row or "now_mib" in row for row in rows) else "MB"
 
 
 def _handover(result: Result) -> list[str]:
@@ -169,7 +236,7 @@ def _handover(result: Result) -> list[str]:
         for label, row in costs.items():
             ratios = ["", ""]
             if label == "ring":
-                ratios = [f"{r['cpu']['median']:.1f} ({r['wall']['median']:.1f})" for r in (whole, bare)]
+                ratios = [_times(whole), _times(bare)]
             rows.append((each["size"], label, _spread(row["cpu_ms"]), _spread(row["wall_ms"]), *ratios))
     head = ("size", "", "CPU ms for a picture, both sides", "wall ms", "times faster than the queue, CPU (wall)")
     return _table((*head, "without the conversion to RGB"), rows)
@@ -216,14 +283,27 @@ def _faster(comparisons: Sequence[Result]) -> list[str]:
 def _ratio(comparison: Result, ours: str, rival: str | None = None) -> str:
     for pair in comparison["ratios"]:
         if pair["ours"] == ours and rival in (None, pair["rival"]):
-            return f"{pair['cpu']['median']:.1f} ({pair['wall']['median']:.1f})"
+            return _times(pair)
     return "-"
 
 
-def _spread(told: Result, *, quartiles: bool = True) -> str:
+def _times(pair: Result) -> str:
+    """How many times faster: by CPU time, and by wall time in brackets; a dash where noise was more than the cost."""
+    medians = (pair[clock] and pair[clock]["median"] for clock in ("cpu", "wall"))
+    cpu, wall = (_number(median if (median or 0.0) > 0 else None, 1) for median in medians)
+    return f"{cpu} ({wall})"
+
+
+def _spread(told: Result | None, *, quartiles: bool = True) -> str:
+    if told is None or told["median"] is None:
+        return "-"
     digits = 1 if told["median"] >= 10 else 2
     middle = f"{told['median']:.{digits}f}"
     return f"{middle} ({told['low']:.{digits}f}-{told['high']:.{digits}f})" if quartiles else middle
+
+
+def _share(part: float | None, whole: float | None) -> float | None:
+    return None if part is None or not whole else part / whole
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from camwatch.engine.alignment import chip
 from camwatch.engine.weights import FACENET, check, facenet_graph_path
 from camwatch.records import Box, Picture
-from camwatch.tools.bench.material import chips_of, crowd, parse_size, pictures, scene, scenes
+from camwatch.tools.bench.material import chips_of, crowds, scene, scenes, shown_in
 from camwatch.tools.bench.work import Prepared, Task, Unable, batches
 
 THRESHOLDS = (0.6, 0.7, 0.8)
@@ -57,8 +57,7 @@ class Script:
                 shown = scene(scenes(self._files)[task["scene"]], task["frames"])
                 return self._loop(shown, task["min_face"])
             case "crowd":
-                wall = crowd(parse_size(task["size"]), task["faces"], self._files)
-                return self._loop([wall], task["min_face"])
+                return self._loop(crowds(task, self._files), task["min_face"])
             case "work":
                 return self._crops(task)
         raise Unable(f"mtcnn does not do {task['kind']}")
@@ -76,7 +75,7 @@ class Script:
         return np.asarray(rows, np.float32).reshape(-1)
 
     def _detecting(self, task: Task) -> Prepared:
-        shown = pictures(parse_size(task["size"]), task["frames"], self._files)
+        shown = shown_in(task, self._files)
         batch, min_face = task["batch"], task["min_face"]
 
         def one_by_one() -> list[list[Face]]:
@@ -114,7 +113,7 @@ class Script:
 
     def _crops(self, task: Task) -> Prepared:
         """How many candidates R-Net and O-Net look at: the second and third stage are watched."""
-        shown = pictures(parse_size(task["size"]), task["frames"], self._files)
+        shown = shown_in(task, self._files)
 
         def run() -> dict[str, float]:
             seen = [0, 0]
@@ -182,6 +181,7 @@ class FacenetPytorch:
         except ImportError as error:
             raise Unable(f"not installed ({error.name or 'torch'})") from error
         torch.set_num_threads(threads)
+        torch.set_num_interop_threads(1)
         for module in (of_class, of_networks):
             module.np = _RaggedNumpy("numpy")
         self._torch, self._files = torch, files
@@ -191,7 +191,7 @@ class FacenetPytorch:
         """See `Contestant`."""
         if task["kind"] != "detect":
             raise Unable("only finding faces is compared with facenet-pytorch")
-        shown = pictures(parse_size(task["size"]), task["frames"], self._files)
+        shown = shown_in(task, self._files)
         network = self._class(min_face_size=task["min_face"], thresholds=list(THRESHOLDS), keep_all=True)
         batch = task["batch"]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from camwatch.tools.bench import agreement
 from camwatch.tools.bench.contest import Entry, Worker, compare
 from camwatch.tools.bench.flops import crop_flops, pnet_flops
-from camwatch.tools.bench.material import parse_size, scenes
+from camwatch.tools.bench.material import Wall, origin, parse_size, scenes, walls
 from camwatch.tools.bench.team import EXACT, FAST, Plan, Team
 from camwatch.tools.bench.timing import ratios
 
@@ -19,19 +20,23 @@ SCRIPT = "the script"
 
 
 def agree(team: Team, plan: Plan) -> dict[str, Any]:
-    """Does camwatch find what `mtcnn` finds? Over all sizes and smallest faces."""
+    """Does camwatch find what `mtcnn` finds? On walls of faces large and small, in all sizes and smallest faces."""
     parts: dict[str, list[agreement.Agreement]] = {worker.name: [] for worker in team.ours}
     rows = []
-    for size, min_face in _grid(plan):
-        plan.note(f"agreement: {size}, faces from {min_face} pixels")
-        task = _detect(plan, size, min_face, 1) | {"frames": 2 * plan.frames}
-        reference = team.mtcnn.prepare(task)
-        for worker in team.ours:
-            found = worker.prepare(task | {"batch": 8})
-            part = agreement.compare(reference, found)
-            parts[worker.name].append(part)
-            rows.append({"label": worker.name, "size": size, "min_face": min_face} | part.told())
-        _clear(team)
+    for size in plan.sizes:
+        shown = walls(parse_size(size), plan.files)
+        origins = partial(_origin, shown)
+        for min_face in plan.min_faces:
+            plan.note(f"agreement: {size}, faces from {min_face} pixels")
+            task = _detect(plan, size, min_face, 1) | {"frames": len(shown), "walls": True}
+            reference = team.mtcnn.prepare(task)
+            for worker in team.ours:
+                part = agreement.compare(
+                    reference, worker.prepare(task | {"batch": 8}), min_face=min_face, origins=origins
+                )
+                parts[worker.name].append(part)
+                rows.append({"label": worker.name, "size": size, "min_face": min_face} | part.told())
+            _clear(team)
     whole = [{"label": name} | agreement.together(each).told() for name, each in parts.items()]
     return {"rows": rows, "together": whole}
 
@@ -59,7 +64,9 @@ def detect(team: Team, plan: Plan) -> dict[str, Any]:
         result = compare(entries, rounds=plan.rounds, seconds=plan.seconds)
         found = result.found
         same = [
-            {"label": label} | agreement.compare(found[LOOP], found[label]).told() for label in found if label != LOOP
+            {"label": label} | agreement.compare(found[LOOP], found[label], min_face=min_face).told()
+            for label in found
+            if label != LOOP
         ]
         comparisons.append(
             {"size": size, "min_face": min_face, "frames": plan.pictures(size)} | result.told(rivals) | {"same": same}
@@ -121,19 +128,21 @@ def growth(team: Team, plan: Plan, *, min_face: int = 40) -> dict[str, Any]:
     """Cost of a frame by the cameras in a batch, by the faces in it, by its size."""
     ours, lines = team.ours[0], []
     steps: list[tuple[str, int | str, list[Entry]]] = []
-    for cameras in (1, 2, 4, 8, 16, 32):
-        task = {"kind": "detect", "size": "640x360", "min_face": min_face, "batch": cameras, "frames": cameras}
+    most = 32
+    for cameras in (1, 2, 4, 8, 16, most):
+        # the same pictures for any number of cameras: only how many are looked at together differs
+        task = {"kind": "detect", "size": "640x360", "min_face": min_face, "batch": cameras, "frames": most}
         steps.append(("cameras", cameras, [Entry(ours.name, ours, task)]))
     for faces in (0, 1, 2, 4, 8, 12, 16):
         task = {"kind": "crowd", "size": "640x360", "min_face": min_face, "faces": faces, "batch": 4}
         steps.append(("faces", faces, [Entry(ours.name, ours, task), Entry(SCRIPT, team.mtcnn, task)]))
     for size in ("320x180", "640x360", "960x540", "1280x720", "1920x1080", "2560x1440", "3840x2160"):
         task = {"kind": "detect", "size": size, "min_face": min_face, "batch": 1, "frames": 2}
-        steps.append(("size", size, [Entry(ours.name, ours, task), Entry(SCRIPT, team.mtcnn, task)]))
+        steps.append(("size", size, [Entry(ours.name, ours, task), Entry(LOOP, team.mtcnn, task)]))
     for by, value, entries in steps:
         plan.note(f"growth by {by}: {value}")
         result = compare(entries, rounds=plan.rounds, seconds=plan.seconds)
-        lines.append({"by": by, "value": value} | result.told([SCRIPT]))
+        lines.append({"by": by, "value": value} | result.told([SCRIPT, LOOP]))
     return {"min_face": min_face, "lines": lines}
 
 
@@ -166,13 +175,17 @@ def floor(team: Team, plan: Plan, *, min_face: int = 40) -> dict[str, Any]:
         )
         faces = [{"gflop": work["facenet_flops"] / 1e9, "floor_ms": _floor_ms(work["facenet_flops"], rates)}]
         _clear(team)
-    return {"rates": rates, "frames": frames, "face": faces[0] if faces else None}
+    return {"rates": rates, "best": _best(rates), "frames": frames, "face": faces[0] if faces else None}
 
 
 def memory(team: Team, plan: Plan) -> dict[str, Any]:
     """What the processes hold after everything before."""
     workers = (*team.ours, team.mtcnn, *team.rivals)
-    return {"rows": [{"label": worker.name} | worker.memory() for worker in workers]}
+    rows = []
+    for worker in workers:
+        held = worker.memory()
+        rows.append({"label": worker.name} | {f"{key}_mb": held.get(key) for key in ("now", "peak")})
+    return {"rows": rows}
 
 
 SECTIONS: dict[str, Callable[[Team, Plan], dict[str, Any]]] = {
@@ -187,9 +200,22 @@ SECTIONS: dict[str, Callable[[Team, Plan], dict[str, Any]]] = {
 """What is measured once for each number of threads, in the order in which it is."""
 
 
+def _best(rates: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
+    """By precision, the measured work in which most is computed in a CPU second: nothing is known to be faster."""
+    best = {}
+    for kind in (EXACT, FAST):
+        names = [name for name in rates if name.endswith(f" {kind}")]
+        best[kind] = max(names, key=lambda name: rates[name]["cpu"])
+    return best
+
+
 def _floor_ms(flops: float, rates: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """CPU milliseconds at the rate of a large matrix product."""
-    return {kind: flops / 1e6 / rates[f"matrix product {kind}"]["cpu"] for kind in ("float32", "bfloat16")}
+    """CPU milliseconds at the best rate of each precision."""
+    return {kind: flops / 1e6 / rates[name]["cpu"] for kind, name in _best(rates).items()}
+
+
+def _origin(shown: Sequence[Wall], number: int, face: agreement.Found) -> agreement.Origin | None:
+    return origin(shown[number], face)
 
 
 def _grid(plan: Plan) -> Sequence[tuple[str, int]]:

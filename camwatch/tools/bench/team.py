@@ -25,7 +25,7 @@ class Plan:
         sizes: Picture sizes, `640x360`.
         min_faces: Smallest faces in pixels.
         batches: Frames or faces in one call.
-        frames: Pictures in one turn; half as many above 640 x 360, and twice as many to compare what is found.
+        frames: Pictures in one turn; half as many above 640 x 360.
         scene_frames: Frames of a video in one turn of the whole pipeline.
         files: The user's footage.
         note: Told what is being done.

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-LEAST_ROUNDS = 3
-"""Rounds that are run whatever the time: fewer have no spread. (Unless fewer were asked for.)"""
+LEAST_ROUNDS = 5
+"""Rounds that are run whatever the time: of fewer, quartiles say nothing. (Unless fewer were asked for.)"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 Task = Mapping[str, Any]
 """`kind` and what it needs, the same words for every contestant:
 
-    detect    size, min_face, batch, frames    find the faces of pictures
+    detect    size, min_face, batch, frames    find the faces of pictures; with `walls`, of `material.walls`
     embed     size, frames, boxes, batch       embed the chips of boxes: number of the picture, x1, y1, x2, y2
     pipeline  scene, frames, min_face          find and embed, and decide where the contestant does that
-    crowd     size, faces, batch, min_face     find and embed all faces of pictures with so many
+    crowd     size, faces, batch, min_face     find and embed all faces of `batch` pictures with so many in each
     work      size, min_face, frames           how much there is to compute
     rates     -                                what the machine computes in a second
     profile   size, min_face, batch, frames    where the time of one frame goes

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from camwatch.tools.bench.machine import resident_mib
+from camwatch.tools.bench.machine import resident_mb
 from camwatch.tools.bench.work import Contestant, Prepared, Unable
 
 
@@ -51,7 +51,7 @@ def main() -> int:
                     gc.collect()
                     say(answers, {})
                 case "memory":
-                    say(answers, resident_mib())
+                    say(answers, resident_mb())
         except Unable as reason:
             say(answers, {"unable": str(reason)})
     return 0
@@ -63,9 +63,10 @@ def load(job: dict[str, Any]) -> Contestant:
     Raises:
         Unable: It cannot take part.
     """
+    threads, files = int(job["threads"]), [Path(name) for name in job["files"]]
+    limit_cores(threads)  # first: libraries make their threads when they are imported
     from camwatch.tools.bench.rivals import FacenetPytorch, Script, limit_threads
 
-    threads, files = int(job["threads"]), [Path(name) for name in job["files"]]
     limit_threads(threads)
     match job["contestant"]:
         case "camwatch":
@@ -81,6 +82,14 @@ def load(job: dict[str, Any]) -> Contestant:
 
             return Rates(threads)
     raise Unable(f"no contestant {job['contestant']!r}")
+
+
+def limit_cores(count: int) -> None:
+    """No more cores than threads for this process: then the number holds, whatever pools a library keeps besides.
+
+    All contestants get the same cores, as only one of them works at a time.
+    """
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
 def say(answers: TextIO, message: dict[str, Any]) -> None:

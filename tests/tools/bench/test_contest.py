@@ -1,10 +1,14 @@
 """Workers: who cannot take part says why, who dies is named, nobody stays behind."""
 
 import importlib.util
+import os
+import signal
+import time
 
 import pytest
 
 from camwatch.errors import CamwatchError
+from camwatch.tools.bench import contest
 from camwatch.tools.bench.contest import Comparison, Worker
 from camwatch.tools.bench.timing import Cost
 from camwatch.tools.bench.work import Unable
@@ -44,6 +48,26 @@ def test_a_late_answer_is_not_taken_for_that_to_the_next_question(no_leftovers: 
             worker._ask({"do": "memory"}, 0.0)
         with pytest.raises(CamwatchError, match="died"):
             worker.memory()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_contestant_has_no_more_cores_than_threads(no_leftovers: None, threads: int) -> None:
+    with Worker("the machine", "machine", threads=threads) as worker:
+        cores = os.sched_getaffinity(worker._process.pid)
+    assert cores == set(sorted(os.sched_getaffinity(0))[:threads])
+
+
+def test_who_works_is_not_waited_for_when_something_went_wrong(
+    no_leftovers: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contest, "_ENDING", 60.0)
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), Worker("the machine", "machine", threads=1) as worker:
+        process = worker._process
+        os.kill(process.pid, signal.SIGSTOP)  # as deaf as one in the middle of a long computation
+        raise KeyboardInterrupt
+    assert process.returncode == -signal.SIGKILL
+    assert time.monotonic() - started < 60.0
 
 
 def test_costs_as_they_stand_in_results() -> None:

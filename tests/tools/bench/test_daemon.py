@@ -15,7 +15,7 @@ def test_every_process_is_looked_at_and_none_stays(footage: Any, no_leftovers: N
     assert told["first_ready_s"] > 0 and told["ready_s"] > 0 and told["stop_s"] >= 0
     held = {each["process"]: each for each in told["processes"]}
     assert set(held) == {"main", "inference", "reader 720p", "reader 1080p"}
-    assert all(10 < each["now_mib"] <= each["peak_mib"] for each in held.values())
+    assert all(10 < each["now_mb"] <= each["peak_mb"] for each in held.values())
 
 
 @pytest.mark.system

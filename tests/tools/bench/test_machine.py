@@ -20,17 +20,17 @@ def test_what_is_told_of_the_processor(monkeypatch):
     told = machine.describe()
     assert (told["processor"], told["family"], told["model"]) == ("Some Processor 3000", "25", None)
     assert told["flags"] == ["avx2", "avx512f", "avx512_bf16"]
-    assert told["memory_gib"] == 8.0
+    assert told["memory_gb"] == 8.6
     assert "numpy" in told["packages"] and len(told["load_average"]) == 3
 
 
 def test_a_machine_that_tells_nothing(monkeypatch):
     monkeypatch.setattr(machine, "_read", lambda path: "")
     told = machine.describe()
-    assert (told["processor"], told["flags"], told["memory_gib"]) == (None, [], None)
+    assert (told["processor"], told["flags"], told["memory_gb"]) == (None, [], None)
 
 
 def test_memory_of_a_process():
-    held = machine.resident_mib(os.getpid())
+    held = machine.resident_mb(os.getpid())
     assert 1 < held["now"] <= held["peak"]
-    assert machine.resident_mib(2**22 + 1) == {}
+    assert machine.resident_mb(2**22 + 1) == {}

@@ -49,6 +49,15 @@ def test_a_wall_shows_as_many_faces_as_asked_for(camwatch: Camwatch, faces: int)
     assert camwatch.prepare(task).run() == {"faces": faces}
 
 
+def test_nothing_of_a_crowd_is_known_from_before(analyzer: Any, camwatch: Camwatch) -> None:
+    spared = analyzer._stillness.spared
+    crowd = camwatch.prepare({"kind": "crowd", "size": "640x360", "faces": 0, "batch": 3, "min_face": 40})
+    crowd.run()
+    crowd.run()
+    assert crowd.units == 3
+    assert analyzer._stillness.spared == spared
+
+
 def test_the_profile_is_of_the_engine_and_for_one_frame(camwatch: Camwatch) -> None:
     rows = camwatch.prepare({"kind": "profile", "min_face": 20, "batch": 8} | SMALL).run()
     assert all(row["function"].startswith("engine/") for row in rows)
