@@ -3,7 +3,7 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 def slug(name: str) -> str:
@@ -20,13 +20,24 @@ def slug(name: str) -> str:
     return words if len(words) <= 63 else f"{words[:54]}_{digest}"
 
 
-def slugs(names: Iterable[str]) -> dict[str, str]:
-    """A slug of its own for every name: where several have the same, all but the first get a hash behind it."""
-    result: dict[str, str] = {}
-    for name in sorted(set(names)):
-        plain = slug(name)
-        result[name] = f"{plain[:54]}_{_digest(name)}" if plain in result.values() else plain
-    return result
+def slugs(names: Iterable[str], had: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A slug of its own for every name: where several would have the same, all but the first get a hash behind it.
+
+    Args:
+        names: For whom.
+        had: Slugs by name that must stay with their names.
+    """
+    wanted = sorted(set(names))
+    result = {name: kept for name, kept in (had or {}).items() if name in wanted}
+    for name in wanted:
+        if name in result:
+            continue
+        plain = candidate = slug(name)
+        turn = name
+        while candidate in result.values():
+            candidate, turn = f"{plain[:54]}_{_digest(turn)}", f"{turn} again"
+        result[name] = candidate
+    return {name: result[name] for name in wanted}
 
 
 def _digest(name: str) -> str:

@@ -30,3 +30,14 @@ def test_different_names_get_different_slugs(names):
     assert set(found) == set(names)
     assert len(set(found.values())) == len(found)
     assert all(re.fullmatch(r"[a-z0-9_]{1,63}", each) for each in found.values())
+
+
+def test_a_newcomer_does_not_take_the_slug_of_somebody_who_has_it():
+    assert slugs(["Jorg", "Jörg"], {"Jörg": "jorg"})["Jörg"] == "jorg"
+    assert slugs(["Jorg"], {"Jörg": "jorg"}) == {"Jorg": "jorg"}
+
+
+def test_a_name_that_looks_like_anothers_hash_gets_another_one():
+    taken = slugs(["A", "a"])["a"]
+    found = slugs(["A", taken.upper(), "a"])
+    assert len(set(found.values())) == 3

@@ -132,6 +132,10 @@ class MqttPublisher:
         """Give a retained topic its value, sent by the next `pump` and again after every connect; None clears it."""
         self._retained.set(topic, payload or b"")
 
+    def cleared(self) -> list[str]:
+        """Retained topics that the broker has cleared since the last call."""
+        return self._retained.cleared()
+
     def resend(self) -> None:
         """Send all retained values again with the next calls of `pump`."""
         self._retained.again()

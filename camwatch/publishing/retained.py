@@ -12,6 +12,12 @@ class Retained:
         self._values: dict[str, bytes] = {}
         # A dict for its order: topics are sent in the order in which they changed.
         self._waiting: dict[str, None] = {}
+        self._cleared: list[str] = []
+
+    def cleared(self) -> list[str]:
+        """Topics that the broker has cleared since the last call."""
+        found, self._cleared = self._cleared, []
+        return found
 
     def set(self, topic: str, payload: bytes) -> None:
         """Give a topic a value; the empty one clears the topic at the broker. The same value again is nothing new."""
@@ -41,6 +47,7 @@ class Retained:
         """The broker has what was sent last; a cleared topic is then forgotten here too."""
         if topic not in self._waiting and self._values.get(topic) == b"":
             del self._values[topic]
+            self._cleared.append(topic)
 
     @property
     def settled(self) -> bool:

@@ -209,6 +209,7 @@ class Daemon:
             self._report(self._decider.advance(camera, until))
 
     def _publish(self) -> None:
+        self._reporting.remember()
         try:
             for acknowledged in self._publisher.pump(time.time()):
                 self._reporting.acknowledged(acknowledged)
@@ -386,6 +387,7 @@ class Daemon:
         for camera in self._cameras.names:
             self._report(self._decider.flush(camera, time.time()))
         self._reporting.end(self._cameras.names, time.time())
+        self._reporting.remember()
         for acknowledged in self._publisher.stop(1.0):
             self._reporting.acknowledged(acknowledged)
         self._reporting.every_second(time.time(), mqtt_connected=False)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from camwatch.identification.evidence import Gates
 from camwatch.pipeline import Decider
 from camwatch.publishing.discovery import Discovery
+from camwatch.publishing.kept import Kept
 from camwatch.publishing.outbox import EVENTS_FILE, Outbox
 from camwatch.publishing.publisher import MqttPublisher
 from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, Snapshots
@@ -79,6 +80,7 @@ def make_parts(settings: Settings, log_format: str, stack: ExitStack) -> Parts:
             node=settings.node,
             topics=topics,
             publisher=publisher,
+            kept=Kept(settings.state / "kept.json"),
             outbox=outbox,
             snapshots=make_snapshots(settings),
             telemetry=telemetry,

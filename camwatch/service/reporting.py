@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from camwatch.errors import StateError
 from camwatch.identification.evidence import Gates
 from camwatch.identification.recognizer import Recognizer
-from camwatch.names import slugs
 from camwatch.publishing.delivery import Acknowledged
 from camwatch.publishing.discovery import Discovery
 from camwatch.publishing.events import camera_state, closing, encode, payload, person_state
+from camwatch.publishing.kept import Kept
 from camwatch.publishing.outbox import Outbox
 from camwatch.publishing.publisher import MqttPublisher
 from camwatch.publishing.snapshots import Snapshots, jpeg
@@ -64,6 +64,7 @@ class Reporting:
         node: str,
         topics: Topics,
         publisher: MqttPublisher,
+        kept: Kept,
         outbox: Outbox,
         snapshots: Snapshots | None,
         telemetry: Telemetry,
@@ -77,6 +78,7 @@ class Reporting:
             node: This machine's name, as in the events.
             topics: The node's.
             publisher: Sends.
+            kept: Remembers what the broker keeps.
             outbox: Where events wait.
             snapshots: Where pictures are kept; None keeps and publishes none.
             telemetry: The figures.
@@ -87,6 +89,7 @@ class Reporting:
         self._node = node
         self._topics = topics
         self._publisher = publisher
+        self._kept = kept
         self._outbox = outbox
         self._telemetry = telemetry
         self.change(snapshots=snapshots, keep_days=keep_days, gates=gates, discovery=discovery)
@@ -95,6 +98,8 @@ class Reporting:
         self._snapshots_broken = False
         self._published: dict[str, bytes] = {}
         self._person_topics: dict[str, str] = {}
+        self._last_there: dict[str, tuple[str, float]] = {}  # before this daemon began, by camera
+        self._swept = False
         self._told: dict[str, tuple[tuple[object, ...], float]] = {}
         self._rates: dict[str, _Rate] = {}
         self._state_broken = False
@@ -114,10 +119,13 @@ class Reporting:
 
     def begin(self, cameras: Iterable[str], now: float) -> None:
         """Say that cameras are not there yet, and end the visits that a dead daemon left open."""
+        self._kept.set(self._topics.status)
         self.cameras_came(cameras)
         for last in self._outbox.last_sightings():
             if last.person is not None:
                 self._presence.remember(last.person, last.camera, last.last_seen)
+                if last.last_seen >= self._last_there.get(last.camera, ("", 0.0))[1]:
+                    self._last_there[last.camera] = last.person, last.last_seen
         left = self._outbox.unfinished_visits()
         self.events([closing(last, event_id=f"{last.visit_id}-restart", now=now) for last in left], now)
         if left:
@@ -133,15 +141,13 @@ class Reporting:
         topics = self._topics
         for camera in cameras:
             for named in (topics.camera_availability, topics.camera_state, topics.camera_image, topics.camera_enabled):
-                self._published.pop(named(camera), None)
-                self._told.pop(named(camera), None)
-                self._publisher.retain(named(camera), None)
+                self._clear(named(camera))
             self._rates.pop(camera, None)
 
     def pictures_left(self, cameras: Iterable[str]) -> None:
         """Take back the pictures of faces: none are to be published any more."""
         for camera in cameras:
-            self._publisher.retain(self._topics.camera_image(camera), None)
+            self._clear(self._topics.camera_image(camera))
 
     def end(self, cameras: Iterable[str], now: float) -> None:
         """The last words about the cameras, and the last try to save; the publisher says its own `offline`."""
@@ -170,7 +176,9 @@ class Reporting:
             if event.event_type is not EventType.ENDED and event.score is not None:
                 self._telemetry.score(event.event_type, event.score)
             if self._snapshots is not None and event.chip is not None and event.event_type is not EventType.ENDED:
-                self._publisher.retain(self._topics.camera_image(event.camera), jpeg(event.chip))
+                topic = self._topics.camera_image(event.camera)
+                self._kept.set(topic, event.person or "")
+                self._publisher.retain(topic, jpeg(event.chip))
 
     def observed(self, observation: Observation, events: Sequence[Event], seconds: float) -> None:
         """Count one observation; `seconds` is what deciding on it took."""
@@ -216,18 +224,33 @@ class Reporting:
             t.threshold = recognizer.threshold
         self._presence.people = gallery.people
         self.announce()
-        by_name = slugs(gallery.people)
+        by_name = self._kept.slugs(gallery.people)
         topics = {person: self._topics.person_state(slug) for person, slug in by_name.items()}
         for topic in set(self._person_topics.values()) - set(topics.values()):
-            self._published.pop(topic, None)
-            self._told.pop(topic, None)
-            self._publisher.retain(topic, None)
+            self._clear(topic)
         self._person_topics = topics
+        for topic in self._kept.showing_others(gallery.people):
+            self._clear(topic)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Once: clear what an earlier life of ours left at the broker of cameras and people who are no longer there."""
+        if self._swept:
+            return
+        self._swept = True
+        for camera in self._telemetry.cameras:
+            images = [self._topics.camera_image(camera)] if self._snapshots is not None else []
+            self._kept.claim([self._topics.camera_state(camera), self._topics.camera_enabled(camera), *images])
+        self._kept.claim(self._person_topics.values())
+        for topic in self._kept.unclaimed():
+            self._clear(topic)
 
     def announce(self) -> None:
         """Tell Home Assistant which cameras and people there are."""
-        people = {slug: name for name, slug in slugs(self._presence.people).items()}
+        people = {slug: name for name, slug in self._kept.slugs(self._presence.people).items()}
         for topic, message in self._discovery.announce(people).items():
+            if message is not None:
+                self._kept.set(topic)
             self._publisher.retain(topic, message)
 
     def states(self, now: float, states: Sequence[tuple[CameraState, Mapping[str, float], int]]) -> None:
@@ -247,6 +270,9 @@ class Reporting:
             counts = figures.ring.counts()
             dropped = counts.dropped_busy + counts.dropped_stale
             shown = replace(state, analyzed_fps=rate.update(now, counts.analyzed), dropped_frames=dropped)
+            before, at = self._last_there.get(state.camera, ("", 0.0))
+            if shown.last_person is None and before in self._presence.people:
+                shown = replace(shown, last_person=before, last_seen=at)
             cameras.append(shown)
             news = (shown.present, shown.unknown_count, shown.last_person)
             self._retain_state(self._topics.camera_state(state.camera), camera_state(shown), news, now)
@@ -257,8 +283,13 @@ class Reporting:
             topic = self._person_topics[person.person]
             self._retain_state(topic, person_state(person), (person.present, person.last_camera), now)
 
+    def remember(self) -> None:
+        """Note on disk what the broker is about to keep; call it before `pump`."""
+        self._kept.save()
+
     def every_second(self, now: float, *, mqtt_connected: bool) -> None:
         """Try again what the disk refused, bring the figures up to date, forget what is old."""
+        self._kept.cleared(self._publisher.cleared())
         self._save(now)
         self._figures(now, mqtt_connected)
         self._prune(now)
@@ -306,8 +337,14 @@ class Reporting:
 
     def _retain(self, topic: str, value: bytes) -> None:
         if self._published.get(topic) != value:
+            self._kept.set(topic)
             self._published[topic] = value
             self._publisher.retain(topic, value)
+
+    def _clear(self, topic: str) -> None:
+        self._published.pop(topic, None)
+        self._told.pop(topic, None)
+        self._publisher.retain(topic, None)
 
     def _retain_state(self, topic: str, value: bytes, news: tuple[object, ...], now: float) -> None:
         before = self._told.get(topic)

@@ -13,6 +13,7 @@ from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
 from camwatch.publishing.discovery import Discovery
 from camwatch.publishing.events import encode, payload
+from camwatch.publishing.kept import Kept
 from camwatch.publishing.outbox import Outbox
 from camwatch.publishing.snapshots import Snapshots
 from camwatch.publishing.topics import Topics
@@ -31,6 +32,11 @@ class Publisher:
 
     def __init__(self) -> None:
         self.retained: list[tuple[str, bytes | None]] = []
+        self.done: list[str] = []
+
+    def cleared(self) -> list[str]:
+        done, self.done = self.done, []
+        return done
 
     def retain(self, topic: str, payload: bytes | None) -> None:
         self.retained.append((topic, payload))
@@ -77,6 +83,7 @@ class Setting:
             node="test",
             topics=self.topics,
             publisher=self.publisher,
+            kept=Kept(folder / "kept.json"),
             outbox=self.outbox,
             snapshots=Snapshots(self.snapshots, keep=10, max_age=1e6),
             telemetry=self.telemetry,
@@ -253,3 +260,94 @@ def test_every_face_has_one_use_and_those_not_embedded_have_their_own(setting):
     )
     setting.reporting.observed(Observation("door", 0, NOW, 5.0, 640, 480, faces), [], 0.001)
     assert setting.telemetry.cameras["door"].faces == {"usable": 1, "turned_away": 1, "blurred": 1, "skipped": 2}
+
+
+def again(setting, folder, *, snapshots=True):
+    """Another life over the same state: what it finds and publishes."""
+    setting.reporting.remember()
+    setting.publisher.retained.clear()
+    reporting = Reporting(
+        node="test",
+        topics=setting.topics,
+        publisher=setting.publisher,
+        kept=Kept(folder / "kept.json"),
+        outbox=setting.outbox,
+        snapshots=Snapshots(setting.snapshots, keep=10, max_age=1e6) if snapshots else None,
+        telemetry=setting.telemetry,
+        keep_days=14,
+        gates={"door": Gates()},
+        discovery=Discovery(
+            folder / "discovery.json",
+            topics=setting.topics,
+            cameras=["door"],
+            prefix="homeassistant",
+            style="device",
+            images=snapshots,
+        ),
+    )
+    reporting.begin(["door"], NOW + 100)
+    return reporting
+
+
+def cleared(setting) -> set[str]:
+    return {topic for topic, value in setting.publisher.retained if value is None}
+
+
+def test_a_face_is_taken_back_with_the_person_it_shows(setting, tmp_path):
+    image = "camwatch/test/camera/door/image"
+    setting.reporting.gallery_changed(recognizer("Ann", "Zoë"))
+    setting.reporting.events([event()], NOW)
+    setting.reporting.gallery_changed(recognizer("Ann"))
+    assert image not in cleared(setting)
+    again(setting, tmp_path).gallery_changed(recognizer("Ann"))
+    assert image not in cleared(setting), "a restart takes nothing back of who is still enrolled"
+    again(setting, tmp_path).gallery_changed(recognizer("Zoë"))
+    assert image in cleared(setting), "also where she was forgotten while we were away"
+
+
+def test_no_face_stays_where_none_is_to_be_published_any_more(setting, tmp_path):
+    setting.reporting.gallery_changed(recognizer("Ann"))
+    setting.reporting.events([event()], NOW)
+    again(setting, tmp_path, snapshots=False).gallery_changed(recognizer("Ann"))
+    assert "camwatch/test/camera/door/image" in cleared(setting)
+
+
+def test_what_left_while_we_were_away_is_taken_back_until_the_broker_has_done_so(setting, tmp_path):
+    shed = setting.topics.camera_state("shed")
+    setting.reporting.camera_switched("door", on=True)
+    setting.reporting.gallery_changed(recognizer("Ann", "Zoë"))
+    setting.reporting.states(NOW, [])
+    setting.reporting.remember()
+    kept = Kept(tmp_path / "kept.json")
+    kept.set(shed)
+    kept.save()
+    gone = {shed, "camwatch/test/person/zoe/state"}
+    for life in range(2):
+        reporting = again_with(setting, tmp_path)
+        reporting.gallery_changed(recognizer("Ann"))
+        assert cleared(setting) == gone, life
+    setting.publisher.done = sorted(gone)
+    reporting.every_second(NOW, mqtt_connected=True)
+    reporting.remember()
+    again_with(setting, tmp_path).gallery_changed(recognizer("Ann"))
+    assert cleared(setting) == set()
+
+
+def again_with(setting, folder):
+    """As `again`, without saving what the last life knew."""
+    setting.reporting = type("Gone", (), {"remember": lambda self: None})()
+    return again(setting, folder)
+
+
+def test_who_was_last_before_a_camera_is_known_after_a_restart(setting, tmp_path):
+    setting.reporting.gallery_changed(recognizer("Ann"))
+    setting.reporting.events([event(), event(EventType.ENDED, number=2)], NOW)
+    reporting = again(setting, tmp_path)
+    reporting.gallery_changed(recognizer("Ann"))
+    nobody = CameraState("door", (), 0, None, None, 0.0)
+    reporting.states(NOW, [(nobody, {}, 0)])
+    told = json.loads(setting.publisher.last("camwatch/test/camera/door/state"))
+    assert told["last_person"] == "Ann" and told["last_seen"]
+    reporting.gallery_changed(recognizer("Zoë"))
+    reporting.states(NOW + 20, [(nobody, {}, 0)])
+    assert json.loads(setting.publisher.last("camwatch/test/camera/door/state"))["last_person"] is None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.rigs.mosquitto import Mosquitto, Subscriber
+from tests.rigs.mosquitto import Message, Mosquitto, Subscriber
 from tests.system.daemon import Daemon, check_visits, configuration, kinds
 
 pytestmark = [pytest.mark.system, pytest.mark.weights, pytest.mark.timeout(600)]
@@ -47,6 +47,12 @@ class Reloaded:
 def last(subscriber: Subscriber, topic: str) -> bytes | None:
     found = subscriber.on(topic)
     return found[-1].payload if found else None
+
+
+def retained(messages: list[Message], prefix: str) -> dict[str, bytes]:
+    """The last value of each topic that is no event."""
+    values = [m for m in messages if m.topic.startswith(prefix) and "/event" not in m.topic]
+    return {message.topic: message.payload for message in values}
 
 
 def test_what_differs_is_changed_and_the_rest_goes_on(
@@ -132,8 +138,13 @@ def test_what_differs_is_changed_and_the_rest_goes_on(
             config["node"] = "other"
             it.reload("ready, watching")
             there.wait_for(lambda ms: last(there, "camwatch/other/status") == b"online", timeout=30)
-            assert last(there, "camwatch/test/status") == b"offline"
             assert it.pids()["main"] == first["main"]
+
+            # Nothing of the old one stays at the broker, a face least of all.
+            there.wait_for(lambda ms: set(retained(ms, "camwatch/test/").values()) == {b""}, timeout=30)
+            with Subscriber(other, "camwatch/#") as later:
+                later.wait_for(lambda ms: last(later, "camwatch/other/status") == b"online")
+                assert not [m.topic for m in later.messages if m.topic.startswith("camwatch/test/") and m.retain]
         assert process.stop()[0] == 0
     assert "Traceback" not in process.log
 

@@ -1,0 +1,99 @@
+"""What others keep of us, remembered on disk: retained topics at the broker, slugs in Home Assistant.
+
+Both outlive the daemon. A topic is remembered from before its first value until the broker has acknowledged that it was
+cleared, so whatever left while we were stopped is cleared after the next start. A slug belongs to the same person for
+as long as that one is enrolled, whoever else comes or goes.
+"""
+
+import json
+import logging
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from camwatch.files import write_whole
+from camwatch.names import slugs
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+
+
+class Kept:
+    """The memory. One thread uses it, and saves before the broker is told.
+
+    Args:
+        path: JSON file, `{"version": 1, "topics": {TOPIC: PERSON OR ""}, "slugs": {SLUG: NAME}}`; PERSON is whose face
+            the topic shows.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read what was kept before; where that is damaged, old topics stay at the broker."""
+        self._path = path
+        self._claimed: set[str] = set()
+        self._topics, self._slugs = _read(path)
+        self._changed = self._failed = False
+
+    def slugs(self, people: Iterable[str]) -> dict[str, str]:
+        """The slug of every person by name; who has one keeps it."""
+        names = set(people)
+        had = {name: slug for slug, name in self._slugs.items() if name in names}
+        found = slugs(names, had)
+        now = {slug: name for name, slug in found.items()}
+        if now != self._slugs:
+            self._slugs, self._changed = now, True
+        return found
+
+    def claim(self, topics: Iterable[str]) -> None:
+        """What these topics hold from an earlier life of ours, if anything, may stay."""
+        self._claimed.update(topics)
+
+    def set(self, topic: str, person: str = "") -> None:
+        """A topic gets a value, about a person where it shows a face."""
+        self._claimed.add(topic)
+        if self._topics.get(topic) != person:
+            self._topics[topic], self._changed = person, True
+
+    def cleared(self, topics: Iterable[str]) -> None:
+        """The broker has acknowledged that these are empty."""
+        gone = [topic for topic in topics if self._topics.pop(topic, None) is not None]
+        if gone:
+            self._claimed.difference_update(gone)
+            self._changed = True
+
+    def unclaimed(self) -> list[str]:
+        """Topics that an earlier life of ours set and this one does not know."""
+        return [topic for topic in self._topics if topic not in self._claimed]
+
+    def showing_others(self, people: Collection[str]) -> list[str]:
+        """Topics that show the face of somebody who is none of these people."""
+        return [topic for topic, person in self._topics.items() if person and person not in people]
+
+    def save(self) -> None:
+        """Write what has changed since the last call; the file is written whole or not at all."""
+        if not self._changed:
+            return
+        text = json.dumps({"version": VERSION, "topics": self._topics, "slugs": self._slugs}, indent=1)
+        try:
+            write_whole(self._path, text.encode() + b"\n")
+        except OSError as error:
+            if not self._failed:
+                log.error("%s: the broker may keep what leaves: %s", self._path, error.strerror)
+            self._failed = True
+            return
+        self._changed = self._failed = False
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["version"] != VERSION:
+            raise ValueError(f"version {stored['version']}, not {VERSION}")
+        topics, names = (
+            {str(key): str(value) for key, value in stored[what].items()} for what in ("topics", "slugs")
+        )
+    except FileNotFoundError:
+        return {}, {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        log.error("%s is damaged (%s): the broker may keep what has left", path, error)
+        return {}, {}
+    return topics, names
