@@ -23,13 +23,13 @@ class Verdict:
 class Health:
     """Watches every camera's accounting over time. Time is an argument.
 
-    A camera is stuck when frames have been in flight for `patience` seconds and none of them was analysed. A camera
-    that delivers nothing is noted, not a reason to restart us: a new daemon does not plug it in again. The loop that
-    turns observations into decisions calls `judge` once a second; it is stuck when that was `patience` ago.
+    A camera is stuck when frames have come for `patience` seconds, to wait or to be dropped, and none was analysed. A
+    camera that delivers nothing is noted, not a reason to restart us: a new daemon does not plug it in again. The loop
+    that turns observations into decisions calls `judge` once a second; it is stuck when that was `patience` ago.
     """
 
     patience: float = 20.0
-    _moved: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _work: dict[str, "_Work"] = field(default_factory=dict)
     _verdict: Verdict = Verdict()
     _judged_at: float | None = None
 
@@ -48,12 +48,35 @@ class Health:
             now: Monotonic seconds.
         """
         problems = []
-        self._moved = {camera: moved for camera, moved in self._moved.items() if camera in counts}
+        self._work = {camera: self._work.get(camera) or _Work(now) for camera in counts}
         for camera, count in counts.items():
-            analyzed, since = self._moved.get(camera, (-1, now))
-            if count.analyzed != analyzed or count.in_flight <= 0:
-                self._moved[camera] = (count.analyzed, now)
-            elif now - since > self.patience:
-                problems.append(f"{camera}: frames have been waiting for {now - since:.0f} s")
+            without = self._work[camera].without(count, now, pause=self.patience / 2)
+            if without > self.patience:
+                problems.append(f"{camera}: frames come, and none has been analysed for {without:.0f} s")
         notes = tuple(f"{camera}: {why}" for camera, why in down.items())
         self._verdict, self._judged_at = Verdict(tuple(problems), notes), now
+
+
+@dataclass(slots=True)
+class _Work:
+    """What became of one camera's frames.
+
+    Attributes:
+        since: When one was analysed last, or when there was nothing to do last; monotonic seconds.
+        asked: When there was something to do last.
+    """
+
+    since: float
+    asked: float = float("-inf")
+    analyzed: int = -1
+    dropped: int = 0
+
+    def without(self, count: FrameCounts, now: float, *, pause: float) -> float:
+        """Seconds for which frames have come and none was analysed; after a pause without frames it begins anew."""
+        dropped = count.dropped_busy + count.dropped_stale
+        if count.in_flight > 0 or dropped != self.dropped:
+            self.asked = now
+        if count.analyzed != self.analyzed or now - self.asked > pause:
+            self.since = now
+        self.analyzed, self.dropped = count.analyzed, dropped
+        return now - self.since

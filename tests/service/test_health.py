@@ -19,7 +19,7 @@ def test_frames_that_wait_too_long_make_it_ill_and_say_where():
     assert judged(health, 20.0, counts(9, 3)).healthy
     verdict = judged(health, 21.0, counts(9, 3))
     assert not verdict.healthy
-    assert verdict.problems == ("front: frames have been waiting for 21 s",)
+    assert verdict.problems == ("front: frames come, and none has been analysed for 21 s",)
     assert judged(health, 22.0, counts(9, 4)).healthy
 
 
@@ -57,3 +57,21 @@ def test_a_main_loop_that_does_not_turn_is_ill():
     health.judge({}, {}, now=100.0)
     assert health.verdict(110.0).healthy
     assert health.verdict(125.0).problems == ("decisions: the main loop has been busy for 25 s",)
+
+
+def test_frames_that_are_all_dropped_are_stuck_too_though_none_ever_waits():
+    health = Health(patience=20.0)
+    for second in range(20):
+        assert judged(health, float(second), counts(6 + second, 6, busy=second)).healthy
+    # now and then none was due within the second
+    assert not judged(health, 21.0, counts(26, 6, busy=20)).healthy
+    assert not judged(health, 22.0, counts(26, 6, busy=20)).healthy
+    assert judged(health, 23.0, counts(27, 7, busy=20)).healthy
+
+
+def test_a_quiet_camera_that_lost_a_frame_is_not_stuck():
+    health = Health(patience=20.0)
+    judged(health, 0.0, counts(6, 6))
+    judged(health, 1.0, counts(7, 6, busy=1))
+    for second in range(2, 100):
+        assert judged(health, float(second), counts(7 + second, 6, idle=second, busy=1)).healthy
