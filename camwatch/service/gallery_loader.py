@@ -36,12 +36,14 @@ class GalleryLoader:
         network: Id of the network that embeds, None until inference is ready.
 
     Raises:
-        PhotoError: There is no such folder, or nobody in it.
+        PhotoError: There is no such folder.
     """
 
     def __init__(self, faces: Path, *, false_alarm_rate: float, threshold: float | None) -> None:
         """Look at the folder once, so that a wrong path is said at the start."""
-        self._found: FolderScan = scan(faces)
+        self._found: FolderScan = scan(faces, allow_empty=True)
+        if not self._found.photos:
+            log.warning("%s: nobody is enrolled yet, so everybody is unknown; see: camwatch enroll --help", faces)
         self._faces = faces
         self._rate, self._threshold = false_alarm_rate, threshold
         self.network: str | None = None
@@ -62,9 +64,9 @@ class GalleryLoader:
         The present gallery serves until the next one is complete, which `poll` begins.
 
         Raises:
-            PhotoError: There is no such folder, or nobody in it; nothing has changed then.
+            PhotoError: There is no such folder; nothing has changed then.
         """
-        self._found = scan(faces)
+        self._found = scan(faces, allow_empty=True)
         self._faces = faces
         self._rate, self._threshold = false_alarm_rate, threshold
         self._signature = self._complaint = ""

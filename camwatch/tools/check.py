@@ -13,7 +13,7 @@ from typing import TextIO
 import yaml
 
 from camwatch.config.model import Camera, Config, Mqtt, load, verify
-from camwatch.errors import CamwatchError, ConfigError, PhotoError, SourceLost
+from camwatch.errors import CamwatchError, ConfigError, SourceLost
 from camwatch.identification.evidence import SMALLEST
 from camwatch.identification.faces import scan
 
@@ -47,8 +47,6 @@ def check(path: Path, *, probe: bool, out: TextIO | None = None, err: TextIO | N
     """
     config = load(path)
     problems = verify(config)
-    if not problems:
-        problems = _nobody(config)
     if problems:
         raise ConfigError(*problems)
     out, err = out or sys.stdout, err or sys.stderr
@@ -56,6 +54,8 @@ def check(path: Path, *, probe: bool, out: TextIO | None = None, err: TextIO | N
     out.flush()
     count = len(config.cameras)
     print(f"{path}: no problems, {count} camera{'s' if count > 1 else ''}", file=err)
+    if not scan(config.recognition.faces, allow_empty=True).photos:
+        print("recognition.faces: nobody is enrolled yet, so everybody is unknown", file=err)
     for name in config.cameras:
         smallest = config.recognition_for(name).min_face
         if smallest < SMALLEST:
@@ -68,15 +68,6 @@ def check(path: Path, *, probe: bool, out: TextIO | None = None, err: TextIO | N
     for answer in answers:
         print(f"{answer.name:{width}}  {'ok    ' if answer.ok else 'FAILED'}  {answer.text}", file=err)
     return 0 if all(answer.ok for answer in answers) else 1
-
-
-def _nobody(config: Config) -> list[str]:
-    """What `run` would say of a gallery without anybody in it."""
-    try:
-        scan(config.recognition.faces)
-    except PhotoError as error:
-        return [f"{config.location('recognition.faces')}: recognition.faces: {error}"]
-    return []
 
 
 def ask(config: Config) -> list[Answer]:

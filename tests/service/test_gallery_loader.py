@@ -227,9 +227,38 @@ def test_a_folder_that_vanishes_keeps_the_present_gallery(loader, faces, caplog)
     assert caplog.text.count("the present gallery stays") == 1
 
 
-def test_a_missing_or_empty_folder_is_refused_at_the_start(tmp_path):
+def test_a_missing_folder_is_refused_at_the_start_and_an_empty_one_waits_for_photos(tmp_path, caplog):
     with pytest.raises(PhotoError, match="no such folder"):
         GalleryLoader(tmp_path / "missing", false_alarm_rate=0.01, threshold=None)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(PhotoError, match="nobody in it"):
-        GalleryLoader(tmp_path / "empty", false_alarm_rate=0.01, threshold=None)
+    loader = GalleryLoader(tmp_path / "empty", false_alarm_rate=0.01, threshold=None)
+    assert "nobody is enrolled yet" in caplog.text
+    assert loader.begin(NETWORK) == []
+    recognizer = loader.finished()
+    assert recognizer is not None and recognizer.gallery.people == ()
+    put(tmp_path / "empty", "Ann", "1.jpg", "ann one")
+    embed(loader, loader.poll(POLL))
+    recognizer = loader.finished()
+    assert recognizer is not None and recognizer.gallery.people == ("Ann",)
+
+
+def test_another_folder_and_threshold_come_into_effect_while_it_runs(loader, tmp_path):
+    embed(loader, loader.begin(NETWORK))
+    assert loader.finished().gallery.people == ("Ann", "Bob")
+    with pytest.raises(PhotoError, match="no such folder"):
+        loader.change(tmp_path / "missing", false_alarm_rate=0.01, threshold=None)
+    assert loader.poll(100.0) == [] and loader.finished() is None, "nothing has changed"
+    put(tmp_path / "others", "Ann", "1.jpg", "ann one")
+    put(tmp_path / "others", "Cid", "1.jpg", "cid one")
+    loader.change(tmp_path / "others", false_alarm_rate=0.01, threshold=0.7)
+    assert embed(loader, loader.poll(100.0)) == ["1.jpg"], "Ann's photo is known already"
+    recognizer = loader.finished()
+    assert (recognizer.gallery.people, recognizer.threshold) == (("Ann", "Cid"), 0.7)
+
+
+def test_a_restart_on_purpose_blames_no_photo(loader):
+    jobs = loader.begin(NETWORK)
+    loader.take(Message("embedding", {"asked": jobs[0]["asked"]}))
+    loader.restarted()
+    loader.interrupted()
+    assert not any(job["alone"] for job in loader.begin(NETWORK))
