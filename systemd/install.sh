@@ -17,6 +17,8 @@ UNIT=camwatch.service
 say() { printf 'camwatch install: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 wrong() { say "$*"; exit 2; }
+# An unset variable behind --root must not lay hands on the machine itself.
+below() { case $1 in '' | / | //*) wrong "--root needs a folder, and '$1' is the whole machine" ;; esac; }
 
 root=
 action=install
@@ -26,9 +28,13 @@ while [ $# -gt 0 ]; do
         --root)
             [ $# -ge 2 ] || wrong "--root needs a folder"
             root=$2
+            below "$root"
             shift
             ;;
-        --root=*) root=${1#--root=} ;;
+        --root=*)
+            root=${1#--root=}
+            below "$root"
+            ;;
         --uninstall) action=uninstall ;;
         --purge) purge=yes ;;
         -h | --help)

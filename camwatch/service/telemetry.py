@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from camwatch.records import EventType
 from camwatch.service.histogram import FRAMES, SCORES, SECONDS, Histogram
 from camwatch.service.ring import FrameRing
 
@@ -86,8 +87,9 @@ class Telemetry:
         self.child_stages: dict[tuple[str, str], Lives] = {}
         self.batches = Lives(FRAMES)
         self.capped = LivesTally()
-        self.event_latency: dict[str, Histogram] = {}
-        self.scores: dict[str, Histogram] = {}
+        # from 0 on, as the counters: of a series that begins at 1, `increase` does not see the first one
+        self.event_latency = {kind.value: Histogram() for kind in EventType}
+        self.scores = {kind.value: Histogram(SCORES) for kind in (EventType.RECOGNIZED, EventType.UNKNOWN)}
         self.restarts: Tally[str] = Tally()
         self.gallery_people = 0
         self.gallery_photos = 0
@@ -146,12 +148,12 @@ class Telemetry:
     def latency(self, event_type: str, seconds: float) -> None:
         """From a frame's capture to the broker's acknowledgement of the event it decided."""
         with self._lock:
-            self.event_latency.setdefault(event_type, Histogram()).observe(seconds)
+            self.event_latency[event_type].observe(seconds)
 
     def score(self, outcome: str, value: float) -> None:
         """The similarity of a decided visit to its best person."""
         with self._lock:
-            self.scores.setdefault(outcome, Histogram(SCORES)).observe(value)
+            self.scores[outcome].observe(value)
 
     def stage_totals(self) -> dict[str, Histogram]:
         """Every stage over all processes and lives. Call while locked."""
