@@ -3,6 +3,7 @@
 # make test      all tests; ARGS="-k ring" passes options to pytest
 # make homeassistant  a Home Assistant for the tests that need one (five minutes; Python 3.13)
 # make bench     measures everything, about an hour; fills docs/performance.md
+# make faults    breaks everything a thousand times and counts what is lost, about an hour
 # make demo      the whole daemon on recorded cameras, no configuration needed
 # make clean     back to a clean clone
 #
@@ -21,7 +22,7 @@ export PIP_ROOT_USER_ACTION := ignore
 PIP := $(BIN)/python -m pip --no-input
 
 .DEFAULT_GOAL := install
-.PHONY: install check lint types contracts test homeassistant bench demo clean
+.PHONY: install check lint types contracts test homeassistant bench faults demo clean
 
 install: $(STAMP)
 	@$(BIN)/python setup/system.py libraries
@@ -61,6 +62,10 @@ bench: install
 	$(BIN)/python -m camwatch bench --json $(ARGS) > benchmarks/results/bench.json
 	$(BIN)/python -m benchmarks.report benchmarks/results/bench.json
 	$(BIN)/python -m benchmarks.growth benchmarks/results/bench.json
+
+faults: install
+	@$(BIN)/python setup/system.py servers
+	$(BIN)/python -m tests.faults $(ARGS)
 
 demo: install
 	@$(BIN)/python -m camwatch demo

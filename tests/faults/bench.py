@@ -53,10 +53,19 @@ class Bench:
         seed: The same seed draws the same faults.
         pause: Seconds between two faults, on average.
         say: Takes a line for whoever watches.
+        faults: The kinds to draw from.
+        each_once: Every kind once, in an order that is drawn, in place of any number of each.
     """
 
     def __init__(
-        self, world: World, *, seed: int, pause: float, say: Callable[[str], None], faults: Sequence[Fault] = FAULTS
+        self,
+        world: World,
+        *,
+        seed: int,
+        pause: float,
+        say: Callable[[str], None],
+        faults: Sequence[Fault] = FAULTS,
+        each_once: bool = False,
     ) -> None:
         """Nothing is broken yet."""
         self._world = world
@@ -64,11 +73,12 @@ class Bench:
         self._pause = pause
         self._say = say
         self._faults = faults
+        self._order = self._dice.sample(faults, len(faults)) if each_once else []
         self._open: dict[str, Injected] = {}
         self._done: list[Injected] = []
 
-    def run(self, count: int, *, seconds: float) -> Result:
-        """Do so many faults, for so many seconds at most, wait until all is well, stop the daemon, audit."""
+    def run(self, count: int, *, seconds: float, lull: float) -> Result:
+        """Do so many faults, for so many seconds at most, wait until all is well, then for a lull, stop, audit."""
         deadline = time.monotonic() + seconds
         next_fault = time.monotonic()
         number = 0
@@ -84,10 +94,11 @@ class Bench:
             if one.mended is None:
                 one.undo()
         self._done += self._open.values()
+        time.sleep(lull)
         return self._finish()
 
     def _inject(self, now: float) -> bool:
-        fault = self._dice.choices(self._faults, [fault.weight for fault in self._faults])[0]
+        fault = self._order[-1] if self._order else self._drawn()
         where = fault.target
         if fault.target == "camera":
             where = self._dice.choice(sorted(self._world.cameras))
@@ -95,12 +106,17 @@ class Bench:
             where = self._dice.choice(sorted(self._world.servers))
         if not self._is_free(where):
             return False
+        if self._order:
+            self._order.pop()
         self._say(f"{fault.name}: {where}")
         until = now + self._dice.uniform(*fault.lasts)
         begin_utc = time.time()
         undo = fault.do(self._world, where, self._dice)
         self._open[where] = Injected(fault, where, now, begin_utc, undo, until)
         return True
+
+    def _drawn(self) -> Fault:
+        return self._dice.choices(self._faults, [fault.weight for fault in self._faults])[0]
 
     def _is_free(self, where: str) -> bool:
         """One fault at a time for each target, and a camera is not broken beside its server."""
@@ -176,6 +192,7 @@ class Bench:
         while time.monotonic() < deadline and self._figures().get("camwatch_outbox_events") != 0:
             time.sleep(TURN)
         code, took = world.daemon.stop()
+        ended = time.time()
         time.sleep(1.0)
         _, alive = psutil.wait_procs(children, timeout=5)
         left = [f"process {process.pid}" for process in alive]
@@ -184,6 +201,7 @@ class Bench:
             left.append(f"the stop took {took:.1f} s and ended with {code}")
         spans = [(one.begin_utc, one.end_utc or time.time()) for one in self._done]
         people = {name: camera.clip.person for name, camera in world.cameras.items()}
+        spans.append((ended - 3.0, time.time()))  # the stop comes before a decision
         audited = audit(world.decided(), world.arrived(), world.named(), world.stays(), people, spans)
         return Result(tuple(self._done), audited, tuple(left), world.daemon.log)
 
