@@ -36,3 +36,9 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what crashed writes left of files in a folder; only for whom nobody else writes there at this moment."""
+    for part in folder.glob(".*.new"):
+        part.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from camwatch.files import write_whole
+from camwatch.files import remove_parts, write_whole
 
 
 def test_replaces_the_content_and_keeps_others_out(tmp_path):
@@ -39,3 +39,12 @@ def test_a_failure_leaves_the_old_content_and_no_rest(tmp_path, monkeypatch):
 def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_whole(tmp_path / "missing" / "a", b"x")
+
+
+def test_what_a_crash_left_is_removed_and_nothing_else(tmp_path):
+    write_whole(tmp_path / "switches.json", b"{}")
+    (tmp_path / ".switches.json.x1y2.new").write_bytes(b"{")
+    (tmp_path / "holiday.new").write_bytes(b"mine")
+    remove_parts(tmp_path)
+    remove_parts(tmp_path / "not there")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["holiday.new", "switches.json"]

@@ -6,6 +6,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from camwatch.files import remove_parts
 from camwatch.identification.evidence import Gates
 from camwatch.pipeline import Decider
 from camwatch.publishing.discovery import Discovery
@@ -54,6 +55,8 @@ def make_parts(settings: Settings, log_format: str, stack: ExitStack) -> Parts:
     stack.callback(outbox.close)
     if note:
         log.error("%s", note)
+    for folder in (settings.state, settings.state / SNAPSHOTS_FOLDER):
+        remove_parts(folder)  # the outbox's lock is ours, so nobody is writing
     supervisor = Supervisor()
     cameras = Cameras(list(settings.readers.values()), supervisor, bell_fd=bell_fd, log_format=log_format)
     stack.callback(cameras.close)
