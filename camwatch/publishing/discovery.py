@@ -1,13 +1,17 @@
 """Telling Home Assistant what there is, by its MQTT discovery, and taking back what there is no longer.
 
-Retained messages outlive us, so what was ever announced is remembered on disk: a camera that left the configuration
-while we were stopped leaves Home Assistant with the next start. Two styles: one message for each device, or one for
-each entity, for Home Assistant before 2024.11. See https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery.
+Retained messages outlive us, so what is announced is remembered on disk: a camera that left the configuration while we
+were stopped leaves Home Assistant with the next start. A topic that goes is told once; who sends it sees to it that it
+arrives. An entity that leaves a device which stays is named as removed for some days, for a Home Assistant that runs
+but is cut off from the broker; one that does not run meanwhile keeps what left, whatever it is told later. Two styles:
+one message for each device, or one for each entity, for Home Assistant before 2024.11. See
+https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery.
 """
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,33 +26,48 @@ log = logging.getLogger(__name__)
 Style = Literal["device", "component"]
 
 VERSION = 1
-MOST_GONE = 500
-"""Topics and entities that are remembered as gone; the oldest are forgotten beyond it."""
+MOST_LEFT = 500
+"""Entities of a device that are remembered as removed; the oldest are forgotten beyond it."""
+KEEP_LEFT = 7 * 86400.0
+"""Seconds for which they are; a name must not stay for good."""
 _ORIGIN = {"name": "camwatch", "sw_version": __version__}
 
 Announced = dict[str, dict[str, str]]
-"""Topic to its entities: key to platform; none of them where the topic was cleared."""
+"""Topic to its entities: key to platform."""
+Left = dict[str, dict[str, tuple[str, float]]]
+"""Topic to the entities that left it: key to platform and when, in UTC seconds; in the order in which they left."""
 
 
 class Discovery:
     """What was announced, and what is to be.
 
     Args:
-        path: JSON file, `{"version": 1, "announced": {TOPIC: {KEY: PLATFORM}}}`.
+        path: JSON file, `{"version": 1, "announced": {TOPIC: {KEY: PLATFORM}}, "left": {TOPIC: {KEY: [PLATFORM,
+            SECONDS]}}}`. Once it had no `left`, and what had left was among the announced; it counts from now.
         topics: The node's.
         cameras: The configured cameras.
         prefix: Home Assistant's discovery prefix; None announces nothing and takes all back.
         style: `device` or `component`.
         images: Whether pictures of faces are published.
+        clock: UTC seconds.
     """
 
     def __init__(
-        self, path: Path, *, topics: Topics, cameras: Sequence[str], prefix: str | None, style: Style, images: bool
+        self,
+        path: Path,
+        *,
+        topics: Topics,
+        cameras: Sequence[str],
+        prefix: str | None,
+        style: Style,
+        images: bool,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Read what was announced before; where that is damaged, old entities stay in Home Assistant."""
         self._path, self._topics, self._cameras = path, topics, tuple(cameras)
         self._prefix, self._style, self._images = prefix, style, images
-        self._announced = _read(path)
+        self._clock = clock
+        self._announced, self._left = _read(path)
 
     @property
     def birth_topic(self) -> str | None:
@@ -56,24 +75,33 @@ class Discovery:
         return None if self._prefix is None else f"{self._prefix}/status"
 
     def announce(self, people: Mapping[str, str]) -> dict[str, bytes | None]:
-        """The retained messages that say what there is now, None for those to be cleared.
+        """The retained messages that say what there is now; None, only this once, for those to be cleared.
 
         Args:
             people: Names by slug.
         """
         wanted = self._wanted(people)
-        gone = [topic for topic in self._announced if topic not in wanted]
-        messages: dict[str, bytes | None] = dict.fromkeys(gone)
-        announced: Announced = {topic: {} for topic in gone[-MOST_GONE:]}
+        messages: dict[str, bytes | None] = dict.fromkeys(topic for topic in self._announced if topic not in wanted)
+        announced: Announced = {}
+        left: Left = {}
         for topic, (device, entities) in wanted.items():
-            before = self._announced.get(topic, {})
-            now = {entity.key: entity.platform for entity in entities}
-            left = {key: platform for key, platform in before.items() if now.get(key) != platform}
-            left = dict(list(left.items())[-MOST_GONE:]) if self._style == "device" else {}
-            messages[topic] = self._message(device, entities, left)
-            announced[topic] = {**left, **now}
-        self._remember(announced)
+            announced[topic] = {entity.key: entity.platform for entity in entities}
+            if self._style == "device" and (stubs := self._stubs(topic, announced[topic])):
+                left[topic] = stubs
+            messages[topic] = self._message(device, entities, left.get(topic, {}))
+        self._remember(announced, left)
         return messages
+
+    def _stubs(self, topic: str, present: Mapping[str, str]) -> dict[str, tuple[str, float]]:
+        now = self._clock()
+        # at a clock that was set back, what left in the future has left now
+        before = {key: (platform, min(at, now)) for key, (platform, at) in self._left.get(topic, {}).items()}
+        for key, platform in self._announced.get(topic, {}).items():
+            if key not in present:
+                before.pop(key, None)
+                before[key] = platform, now
+        stubs = {key: stub for key, stub in before.items() if key not in present and now - stub[1] < KEEP_LEFT}
+        return dict(list(stubs.items())[-MOST_LEFT:])
 
     def _wanted(self, people: Mapping[str, str]) -> dict[str, tuple[Device, Sequence[Entity]]]:
         if self._prefix is None:
@@ -87,23 +115,23 @@ class Discovery:
                     found[f"{self._prefix}/{entity.platform}/{device.id}/{entity.key}/config"] = device, (entity,)
         return found
 
-    def _message(self, device: Device, entities: Sequence[Entity], left: Mapping[str, str]) -> bytes:
+    def _message(self, device: Device, entities: Sequence[Entity], left: Mapping[str, tuple[str, float]]) -> bytes:
         if self._style == "component":
             [entity] = entities
             object_id = {"object_id": _entity_id(entity)}  # what `default_entity_id` was called
             return encode({"device": device.about, "origin": _ORIGIN, **_configured(device, entity), **object_id})
         # An entity that is only named with its platform is removed, one that is not named at all stays.
-        components: dict[str, Any] = {key: {"platform": platform} for key, platform in left.items()}
+        components: dict[str, Any] = {key: {"platform": platform} for key, (platform, _) in left.items()}
         for entity in entities:
             wish = {"default_entity_id": f"{entity.platform}.{_entity_id(entity)}"}
             components[entity.key] = {"platform": entity.platform, **_configured(device, entity), **wish}
         return encode({"device": device.about, "origin": _ORIGIN, "components": components})
 
-    def _remember(self, announced: Announced) -> None:
-        if announced == self._announced:
+    def _remember(self, announced: Announced, left: Left) -> None:
+        if (announced, left) == (self._announced, self._left):
             return
-        self._announced = announced
-        text = json.dumps({"version": VERSION, "announced": announced}, indent=1)
+        self._announced, self._left = announced, left
+        text = json.dumps({"version": VERSION, "announced": announced, "left": left}, indent=1)
         try:
             write_whole(self._path, text.encode() + b"\n")
         except OSError as error:
@@ -122,17 +150,22 @@ def _entity_id(entity: Entity) -> str:
     return entity.entity_id.replace("-", "_")
 
 
-def _read(path: Path) -> Announced:
+def _read(path: Path) -> tuple[Announced, Left]:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["version"] != VERSION:
             raise ValueError(f"version {stored['version']}, not {VERSION}")
-        return {
+        announced = {
             str(topic): {str(key): str(platform) for key, platform in entities.items()}
             for topic, entities in stored["announced"].items()
         }
+        left = {
+            str(topic): {str(key): (str(platform), float(at)) for key, (platform, at) in entities.items()}
+            for topic, entities in stored.get("left", {}).items()
+        }
+        return announced, left
     except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return {}, {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         log.error("%s is damaged (%s): Home Assistant may keep entities that have left", path, error)
-        return {}
+        return {}, {}

@@ -14,7 +14,12 @@ from camwatch.records import EventType
 
 Fields = Mapping[str, object]
 
+REPEATS = 10
+"""Event ids that a `Face` entity remembers, in order to pass over what the broker delivers again."""
+
 _DIAGNOSTIC = {"entity_category": "diagnostic"}
+# Figures of their own entities; as attributes they would write a row of history every few seconds.
+_ATTRIBUTES = "{{ dict(value_json.items() | rejectattr(0, 'in', ['analyzed_fps', 'dropped_frames'])) | to_json }}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +137,7 @@ def _camera(topics: Topics, camera: str, service: str, *, images: bool) -> Devic
                 "icon": "mdi:face-recognition",
                 "state_topic": topics.event,
                 "event_types": [kind.value for kind in EventType],
-                # all cameras of the node share the topic; what becomes empty is passed over
-                "value_template": f"{{{{ value if value_json.camera == '{camera}' else '' }}}}",
+                "value_template": _event_template(camera),
             },
         ),
         entity(
@@ -145,6 +149,7 @@ def _camera(topics: Topics, camera: str, service: str, *, images: bool) -> Devic
                 **state,
                 "value_template": "{{ value_json.last_person }}",
                 "json_attributes_topic": topics.camera_state(camera),
+                "json_attributes_template": _ATTRIBUTES,
             },
         ),
         entity(
@@ -217,6 +222,19 @@ def _camera(topics: Topics, camera: str, service: str, *, images: bool) -> Devic
         entities.append(entity("image", "last_face", picture))
     name = camera.replace("_", " ").replace("-", " ").capitalize()
     return Device(number, {**_about(number, name, "Camera"), "via_device": service}, tuple(entities))
+
+
+def _event_template(camera: str) -> str:
+    """What becomes of an event: empty, so passed over, where it is another camera's or a repeat.
+
+    All cameras of a node share the topic. The memory is an attribute, which outlives restarts of Home Assistant.
+    """
+    return (
+        "{% set recent = this.attributes.get('recent_events', []) %}"
+        f"{{% if value_json.camera == '{camera}' and value_json.event_id not in recent %}}"
+        f"{{{{ dict(value_json, recent_events=(recent + [value_json.event_id])[-{REPEATS}:]) | to_json }}}}"
+        "{% endif %}"
+    )
 
 
 def _about(number: str, name: str, model: str) -> dict[str, object]:

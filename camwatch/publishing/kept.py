@@ -88,9 +88,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, str]]:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["version"] != VERSION:
             raise ValueError(f"version {stored['version']}, not {VERSION}")
-        topics, names = (
-            {str(key): str(value) for key, value in stored[what].items()} for what in ("topics", "slugs")
-        )
+        topics, names = ({str(key): str(value) for key, value in stored[what].items()} for what in ("topics", "slugs"))
     except FileNotFoundError:
         return {}, {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

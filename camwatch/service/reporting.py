@@ -249,8 +249,7 @@ class Reporting:
         """Tell Home Assistant which cameras and people there are."""
         people = {slug: name for name, slug in self._kept.slugs(self._presence.people).items()}
         for topic, message in self._discovery.announce(people).items():
-            if message is not None:
-                self._kept.set(topic)
+            self._kept.set(topic)  # one to be cleared too: it may be from before there was this memory
             self._publisher.retain(topic, message)
 
     def states(self, now: float, states: Sequence[tuple[CameraState, Mapping[str, float], int]]) -> None:

@@ -1,11 +1,11 @@
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from camwatch.publishing.discovery import MOST_GONE, Discovery, Style
+from camwatch.publishing.discovery import KEEP_LEFT, MOST_LEFT, Discovery, Style
 from camwatch.publishing.topics import Topics
 
 TOPICS = Topics("camwatch", "nvr1")
@@ -20,9 +20,10 @@ def discovery(
     prefix: str | None = "homeassistant",
     style: Style = "device",
     images: bool = False,
+    clock: Callable[[], float] = lambda: 1000.0,
 ) -> Discovery:
     path = folder / "discovery.json"
-    return Discovery(path, topics=TOPICS, cameras=cameras, prefix=prefix, style=style, images=images)
+    return Discovery(path, topics=TOPICS, cameras=cameras, prefix=prefix, style=style, images=images, clock=clock)
 
 
 def decoded(messages: Mapping[str, bytes | None]) -> dict[str, Any]:
@@ -104,7 +105,7 @@ def test_ids_are_unique_and_stable(tmp_path: Path) -> None:
 
 def test_an_entity_that_left_is_named_by_its_platform_alone(tmp_path: Path) -> None:
     discovery(tmp_path).announce({"bob": "Bob", "eve": "Eve"})
-    for _ in range(2):  # also after the next restart: Home Assistant may have been away
+    for _ in range(2):  # also after the next restart: Home Assistant may be cut off
         service = entities(discovery(tmp_path).announce({"eve": "Eve"}), SERVICE)
         assert service["person_bob_last_camera"] == {"platform": "sensor"}
         assert service["person_eve_last_camera"]["platform"] == "sensor" and len(service["person_eve_last_camera"]) > 1
@@ -113,12 +114,48 @@ def test_an_entity_that_left_is_named_by_its_platform_alone(tmp_path: Path) -> N
     assert len(back["person_bob_last_camera"]) > 1
 
 
-def test_a_camera_that_left_is_cleared(tmp_path: Path) -> None:
+def test_what_left_is_named_for_some_days_only(tmp_path: Path) -> None:
+    discovery(tmp_path).announce({"bob": "Bob"})
+
+    def at(seconds: float) -> dict[str, Any]:
+        return entities(discovery(tmp_path, clock=lambda: seconds).announce({}), SERVICE)
+
+    assert at(2000.0)["person_bob_present"] == {"platform": "binary_sensor"}
+    assert "person_bob_present" in at(2000.0 + KEEP_LEFT - 1)
+    assert "person_bob_present" not in at(2000.0 + KEEP_LEFT)
+    assert "bob" not in (tmp_path / "discovery.json").read_text()
+
+
+def test_a_clock_that_was_set_back_keeps_nothing_for_good(tmp_path: Path) -> None:
+    one = discovery(tmp_path, clock=lambda: 1e12)
+    one.announce({"bob": "Bob"})
+    one.announce({})
+    discovery(tmp_path, clock=lambda: 2000.0).announce({})
+    told = discovery(tmp_path, clock=lambda: 2000.0 + KEEP_LEFT).announce({})
+    assert list(entities(told, SERVICE)) == ["running"]
+
+
+def test_a_memory_without_times_counts_from_now(tmp_path: Path) -> None:
+    stubs = {"running": "binary_sensor", "person_bob_present": "binary_sensor"}
+    old = {"version": 1, "announced": {SERVICE: stubs, "homeassistant/device/gone/config": {}}}
+    (tmp_path / "discovery.json").write_text(json.dumps(old))
+
+    told = discovery(tmp_path, clock=lambda: 2e9).announce({})
+    assert told["homeassistant/device/gone/config"] is None
+    assert entities(told, SERVICE)["person_bob_present"] == {"platform": "binary_sensor"}
+    told = discovery(tmp_path, clock=lambda: 2e9 + KEEP_LEFT).announce({})
+    assert list(entities(told, SERVICE)) == ["running"]
+    assert "homeassistant/device/gone/config" not in told
+
+
+def test_a_camera_that_left_is_cleared_once(tmp_path: Path) -> None:
     discovery(tmp_path, cameras=("front_door", "yard")).announce({})
-    for _ in range(2):
-        told = discovery(tmp_path, cameras=("yard",)).announce({})
-        assert told[DOOR] is None
-        assert told["homeassistant/device/camwatch_nvr1_camera_yard/config"]
+    told = discovery(tmp_path, cameras=("yard",)).announce({})
+    assert told[DOOR] is None
+    assert told["homeassistant/device/camwatch_nvr1_camera_yard/config"]
+    # Home Assistant warns of what it does not know, so it is not told again; nor is the name kept
+    assert DOOR not in discovery(tmp_path, cameras=("yard",)).announce({})
+    assert "front_door" not in (tmp_path / "discovery.json").read_text()
 
 
 def test_without_a_prefix_all_is_taken_back(tmp_path: Path) -> None:
@@ -140,9 +177,22 @@ def test_components_have_a_message_each(tmp_path: Path) -> None:
 
     without = decoded(discovery(tmp_path, style="component").announce({}))
     assert without["homeassistant/sensor/camwatch_nvr1/person_bob_last_seen/config"] is None
+    again = discovery(tmp_path, style="component").announce({})
+    assert [topic for topic, message in again.items() if message is None] == []
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"version": 2}', '{"version": 1, "announced": [1]}', "\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{}",
+        '{"version": 2}',
+        '{"version": 1, "announced": [1]}',
+        '{"version": 1, "announced": {}, "left": {"topic": {"key": 1}}}',
+        '{"version": 1, "announced": {}, "left": {"topic": {"key": ["sensor", 1' + 400 * "0" + "]}}}",
+        "\xff",
+    ],
+)
 def test_a_damaged_memory_is_told_and_begun_anew(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, content: str
 ) -> None:
@@ -163,10 +213,10 @@ def test_where_nothing_can_be_remembered_it_is_told(tmp_path: Path, caplog: pyte
     assert "Home Assistant may keep entities that leave" in caplog.text
 
 
-def test_what_has_gone_is_remembered_within_bounds(tmp_path: Path) -> None:
+def test_what_has_left_is_remembered_within_bounds(tmp_path: Path) -> None:
     one = discovery(tmp_path)
-    for number in range(MOST_GONE):
+    for number in range(MOST_LEFT):
         one.announce({f"p{number}": "P"})
     service = entities(one.announce({}), SERVICE)
-    assert len(service) == 1 + MOST_GONE
-    assert f"person_p{MOST_GONE - 1}_present" in service and "person_p0_present" not in service
+    assert len(service) == 1 + MOST_LEFT
+    assert f"person_p{MOST_LEFT - 1}_present" in service and "person_p0_present" not in service

@@ -4,12 +4,15 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from camwatch.publishing.discovery import Discovery
+from camwatch.publishing.topics import Topics
 from tests.rigs.homeassistant import HOME_ASSISTANT_MISSING, HomeAssistant
 from tests.rigs.mosquitto import Subscriber
 from tests.system.daemon import configuration, events
@@ -46,7 +49,7 @@ AUTOMATIONS = [
     automation("known_person", {"camera": "event.front_door_face", "person": "Sam", "actions": counted("known")}),
     automation(
         "stranger_lingers",
-        {"camera": "sensor.garden_last_person", "duration": {"seconds": 2}, "actions": counted("lingering")},
+        {"camera": "event.garden_face", "duration": {"seconds": 2}, "actions": counted("lingering")},
     ),
     automation(
         "camera_offline",
@@ -58,6 +61,166 @@ AUTOMATIONS = [
         },
     ),
 ]
+
+
+class Pretender:
+    """Says what a daemon says, of one camera, so that every second of it is ours."""
+
+    def __init__(self, folder: Path, client: Subscriber) -> None:
+        """Come up with a camera that delivers and nobody there."""
+        self._folder, self._client, self.topics = folder, client, Topics("camwatch", "test")
+        self.online(True)
+        self.camera(True)
+        self.enabled(True)
+        self.state(0)
+        self.announce(["front_door"])
+
+    def announce(self, cameras: list[str]) -> None:
+        path = self._folder / "discovery.json"
+        told = Discovery(
+            path, topics=self.topics, cameras=cameras, prefix="homeassistant", style="device", images=False
+        ).announce({"sam": "Sam"})
+        for topic, message in told.items():
+            self._client.publish(topic, message or b"", retain=True)
+
+    def online(self, yes: bool) -> None:
+        self._client.publish(self.topics.status, b"online" if yes else b"offline", retain=True)
+
+    def camera(self, yes: bool) -> None:
+        topic = self.topics.camera_availability("front_door")
+        self._client.publish(topic, b"online" if yes else b"offline", retain=True)
+
+    def enabled(self, yes: bool) -> None:
+        self._client.publish(self.topics.camera_enabled("front_door"), b"ON" if yes else b"OFF", retain=True)
+
+    def state(self, unknown: int) -> None:
+        fields = {"present": [], "unknown_count": unknown, "last_person": "Sam", "last_seen": None}
+        payload = json.dumps({**fields, "analyzed_fps": 4.5, "dropped_frames": 7}).encode()
+        self._client.publish(self.topics.camera_state("front_door"), payload, retain=True)
+
+    def event(self, kind: str, visit: str, *, late: bool = False) -> None:
+        """A repeat has the id of what it repeats."""
+        seq = {"unknown": 1, "recognized": 2, "ended": 3}[kind]
+        person = None if kind == "unknown" else "Sam"
+        fields = {"event_type": kind, "event_id": f"{visit}-{seq}", "visit_id": visit, "seq": seq, "person": person}
+        payload = json.dumps({**fields, "camera": "front_door", "score": 0.9, "late": late}).encode()
+        self._client.publish(self.topics.event_late if late else self.topics.event, payload)
+
+    def blip(self, what: Callable[[bool], None]) -> None:
+        what(False)
+        time.sleep(0.7)
+        what(True)
+
+
+def test_each_visit_counts_once(tmp_path, mosquitto):
+    broker = mosquitto(users={"ha": "pw", "reader": "pw"}, persistence=True)
+    front = {
+        "known_person": {"camera": "event.front_door_face", "actions": counted("known")},
+        "stranger_lingers": {
+            "camera": "event.front_door_face",
+            "duration": {"seconds": 2},
+            "actions": counted("lingering"),
+        },
+        "camera_offline": AUTOMATIONS[2]["use_blueprint"]["input"],
+    }
+    automations = yaml.safe_dump([automation(name, inputs) for name, inputs in front.items()])
+    with (
+        HomeAssistant(broker, username="ha", password="pw", automations=automations, blueprints=BLUEPRINTS) as home,
+        Subscriber(broker, username="reader", password="pw") as client,
+    ):
+        door = Pretender(tmp_path, client)
+
+        def counts(counter: str, wanted: int) -> None:
+            home.wait_for(lambda: home.state(f"counter.{counter}") == str(wanted), 10, f"{counter} is not {wanted}")
+
+        def stays(counter: str, wanted: int) -> None:
+            time.sleep(3.5)  # more than the two seconds that all wait for
+            assert home.state(f"counter.{counter}") == str(wanted)
+
+        # -- what changes all the time is no attribute
+        home.wait_for(lambda: home.attributes("sensor.front_door_last_person").get("last_person") == "Sam", 10)
+        home.wait_for(lambda: home.state("binary_sensor.front_door_connection") == "on", 10)
+        shown = home.attributes("sensor.front_door_last_person")
+        assert (shown["unknown_count"], shown["present"], shown["last_seen"]) == (0, [], None)
+        assert "analyzed_fps" not in shown and "dropped_frames" not in shown
+        assert home.state("sensor.front_door_dropped_frames") == "7"
+
+        # -- somebody known: no repeat counts, though it came after others and after a blip; not one of many is missed
+        for visit in ("v1", "v2"):
+            door.event("recognized", visit)
+        counts("known", 2)
+        for visit in ("v1", "v2", "v1"):
+            door.event("recognized", visit)
+        door.blip(door.online)
+        for visit in ("v1", "v2", "v3", "v4", "v5", "v6", "v7"):
+            door.event("recognized", visit)
+        door.event("recognized", "v8", late=True)
+        counts("known", 7)
+        face = home.attributes("event.front_door_face")
+        assert (face["visit_id"], face["score"], face["recent_events"][-1]) == ("v7", 0.9, "v7-2")
+
+        # -- a stranger: one run for the visit, whatever breaks
+        door.state(1)
+        door.event("unknown", "s1")
+        door.blip(door.camera)
+        counts("lingering", 1)
+        door.blip(door.camera)
+        door.blip(door.online)
+        door.event("unknown", "s1")
+        stays("lingering", 1)
+        door.event("ended", "s1")
+        # -- strangers one after the other do not add up, and who gets a name is none
+        door.event("unknown", "s2")
+        time.sleep(1)
+        door.event("unknown", "s3")
+        door.event("ended", "s2")
+        time.sleep(1)
+        door.event("unknown", "s4")
+        door.event("recognized", "s3")
+        time.sleep(1)
+        door.event("ended", "s4")
+        door.event("unknown", "s5", late=True)
+        stays("lingering", 1)
+        # -- each of those that linger counts, not one whose end was missed
+        door.event("unknown", "s6")
+        door.event("unknown", "s7")
+        counts("lingering", 3)
+        door.event("unknown", "s8")
+        time.sleep(1.5)
+        door.blip(door.camera)  # away just when the two seconds are over
+        counts("lingering", 4)
+        door.event("unknown", "s9")
+        door.state(0)
+        stays("lingering", 4)
+
+        # -- a camera that is dead when it is switched on
+        door.enabled(False)
+        door.camera(False)
+        stays("offline", 0)
+        door.enabled(True)
+        counts("offline", 1)
+        stays("offline", 1)
+        door.camera(True)
+        door.blip(door.camera)
+        stays("offline", 1)
+
+        # -- by hand, and when the camera leaves
+        before = int(str(home.state("counter.known")))  # s3 was recognized too
+        for each in [each["entity_id"] for each in home.states() if each["entity_id"].startswith("automation.")]:
+            home.service("automation", "trigger", entity_id=each)
+        for counter, wanted in (("known", before + 1), ("lingering", 5), ("offline", 2)):
+            counts(counter, wanted)
+        door.announce([])
+        home.wait_for(lambda: home.state("event.front_door_face") is None, 10)
+        # -- what has left is not told again: Home Assistant would warn of each
+        door.announce([])
+        home.stop()
+        home.start()
+        home.wait_for(lambda: home.state("binary_sensor.camwatch_test_running") == "on", 60)
+        door.announce([])
+        time.sleep(1)
+        told = [line for line in home.log.splitlines() if "WARNING" in line or "ERROR" in line]
+        assert not [line for line in told if "camwatch" in line or "emplate" in line or "front_door" in line]
 
 
 def recognized(subscriber: Subscriber, topic: str) -> list[str]:
