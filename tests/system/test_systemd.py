@@ -175,7 +175,9 @@ def test_uninstalling_keeps_the_data_unless_told_otherwise(tmp_path: Path) -> No
     assert install("--root", str(tmp_path), "--uninstall", "--purge").returncode == 0  # nothing left is no error
 
 
-@pytest.mark.parametrize("arguments", [["--purge"], ["--root"], ["--root", ""], ["--root=/", "--uninstall"], ["--what"]])
+@pytest.mark.parametrize(
+    "arguments", [["--purge"], ["--root"], ["--root", ""], ["--root=/", "--uninstall"], ["--frobnicate"]]
+)
 def test_wrong_arguments_are_refused(arguments: list[str]) -> None:
     done = install(*arguments)
     assert done.returncode == 2
