@@ -1,6 +1,7 @@
 """What all tests share: footage, evaluation pictures, one analyzer for the whole run, real servers."""
 
 import os
+import socket
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything can import TensorFlow
 os.environ.pop("FORCE_COLOR", None)
@@ -84,6 +85,14 @@ def analyzer(user_cache: Path) -> "FaceAnalyzer":
     from camwatch.engine.analyzer import FaceAnalyzer
 
     return FaceAnalyzer(runtime="tensorflow")
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port of the loopback interface that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

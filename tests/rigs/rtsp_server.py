@@ -14,6 +14,7 @@ It needs packages of the operating system, see `APT_PACKAGES`; a test without th
     pytestmark = [pytest.mark.system, pytest.mark.skipif(RTSP_MISSING is not None, reason=str(RTSP_MISSING))]
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -172,7 +173,8 @@ class RtspServer:
                 self.kill()
         for pipe in (self._process.stdin, self._process.stdout, self._errors):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):  # what it did not read any more
+                    pipe.close()
 
     def __enter__(self) -> Self:
         """The running server."""

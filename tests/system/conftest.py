@@ -1,6 +1,5 @@
 """Clips and gallery for the system tests, made once."""
 
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,14 +38,6 @@ def made_scenes(footage: Any, tmp_path_factory: pytest.TempPathFactory) -> Scene
         scenes.visit(folder / "always.mp4", sam, size=(640, 480), before=0, stay=4, after=0),
         scenes.visit(folder / "stranger.mp4", woman, size=(1280, 720), before=2, stay=6, after=7),
     )
-
-
-@pytest.fixture
-def free_port() -> int:
-    """A TCP port of the loopback interface that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
