@@ -44,6 +44,7 @@ def test_who_died_is_asked_again_without_harm(no_leftovers: None) -> None:
 
 def test_a_late_answer_is_not_taken_for_that_to_the_next_question(no_leftovers: None) -> None:
     with Worker("the machine", "machine", threads=1) as worker:
+        os.kill(worker._process.pid, signal.SIGSTOP)  # or it might answer before we have begun to wait
         with pytest.raises(CamwatchError, match="gave no answer"):
             worker._ask({"do": "memory"}, 0.0)
         with pytest.raises(CamwatchError, match="died"):
