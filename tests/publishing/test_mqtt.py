@@ -276,7 +276,8 @@ def test_events_wait_through_a_move_between_two_brokers_that_are_down(mosquitto:
         owner.pump_until(lambda: owner.publisher.problem)
         owner.publisher.move(address(broker), timeout=1.0)
         owner.pump_until_delivered()
-        seen.wait_for(lambda all_: ids(payloads(all_, TOPICS.event)) == [event(1).event_id])
+        arrived = seen.wait_for(lambda all_: payloads(all_, TOPICS.event))
+        assert ids(payloads(arrived, TOPICS.event)) == [event(1).event_id]
 
 
 def test_commands_of_a_camera_that_came_later_are_heard(mosquitto: Start, tmp_path: Path) -> None:
