@@ -56,6 +56,7 @@ class Link:
     reached: bool = False
     answered: bool = False
     up_at: float | None = None
+    asked: tuple[str, ...] = ()
     end: str | None = None
     refused: bool = False
     unsupported: bool = False
@@ -164,6 +165,7 @@ class Network:
             link.disconnect()
         if self._thread.is_alive():
             self._thread.join(timeout)
+        self._post = _unheard  # a thread that is slow to end has nothing to say any more
 
     def subscribe(self, topics: Sequence[str], link: Link | None) -> None:
         """These are the filters of commands from now on.
@@ -172,9 +174,10 @@ class Network:
             topics: All of them.
             link: The present connection, where there is one.
         """
-        before, self._subscriptions = self._subscriptions, [*topics, self._status]
+        self._subscriptions = [*topics, self._status]
         if link is None or link.client is None:
             return
+        before, link.asked = link.asked, tuple(self._subscriptions)
         if gone := [topic for topic in before if topic not in self._subscriptions]:
             link.client.unsubscribe(gone)
         if new := [topic for topic in self._subscriptions if topic not in before]:
@@ -260,6 +263,9 @@ class Network:
         self, client: Client, link: Link, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
         link.answered = True
+        if self._stopping.is_set():
+            client.disconnect()  # too late: we have left already
+            return
         if code.is_failure:
             link.end = str(code)
             link.unsupported = code.value == _UNSUPPORTED_PROTOCOL
@@ -268,7 +274,8 @@ class Network:
         link.up_at = time.monotonic()
         link.window = min(int(getattr(properties, "ReceiveMaximum", WINDOW)), WINDOW)
         self._asked = {}
-        self._ask(client, self._subscriptions)
+        link.asked = tuple(self._subscriptions)
+        self._ask(client, link.asked)
         again = " again" if self.problem is not None else ""
         version = "5" if self._version == _V5 else "3.1.1"
         log.info("MQTT broker %s: connected%s (MQTT %s)", self._broker, again, version)
@@ -304,6 +311,10 @@ class Network:
             self._post(Command(topic, bytes(message.payload)))
         elif message.payload == OFFLINE:
             self._post(StatusContradicted())
+
+
+def _unheard(_record: Record) -> None:
+    """Takes what nobody waits for."""
 
 
 def probe(broker: Broker, *, timeout: float) -> str:

@@ -66,7 +66,7 @@ class MqttPublisher:
         self._commands: queue.Queue[Command] = queue.Queue(_COMMANDS)
         self._link: Link | None = None
         self._events: dict[int, tuple[Outgoing, float]] = {}
-        self._values: dict[int, str] = {}
+        self._values: dict[int, tuple[str, bytes]] = {}
         self._acknowledged: list[Acknowledged] = []
         self._paused_until: float | None = None
         self._stopping = False
@@ -242,6 +242,7 @@ class MqttPublisher:
         match record:
             case Up(link):
                 self._reset(link)
+                self._network.subscribe(self._subscriptions, link)  # they may have changed while it connected
                 self._retained.again()
             case Down():
                 self._reset(None)
@@ -259,9 +260,10 @@ class MqttPublisher:
         self._delivery.rewind()
 
     def _answered(self, mid: int, refusal: str | None, monotonic: float) -> Acknowledged | None:
-        topic = self._values.pop(mid, None)
-        if topic is not None:
-            self._retained.acknowledged(topic)
+        if mid in self._values:
+            topic, payload = self._values.pop(mid)
+            if refusal is None:
+                self._retained.acknowledged(topic, payload)
             self._note_refusal(topic, refusal)
         if mid not in self._events:
             return None
@@ -292,7 +294,7 @@ class MqttPublisher:
     def _send_values(self, link: Link) -> None:
         share = max(link.window // 4, 1)
         for topic, payload in self._retained.take(self._room(link, share - len(self._values))):
-            self._values[link.publish(topic, payload, retain=True)] = topic
+            self._values[link.publish(topic, payload, retain=True)] = topic, payload
 
     def _send_events(self, link: Link, now: float) -> None:
         if self._paused_until is not None:

@@ -17,7 +17,7 @@ class Retained:
     def cleared(self) -> list[str]:
         """Topics that the broker has cleared since the last call."""
         found, self._cleared = self._cleared, []
-        return found
+        return [topic for topic in found if topic not in self._values]  # one may have got a value since
 
     def set(self, topic: str, payload: bytes) -> None:
         """Give a topic a value; the empty one clears the topic at the broker. The same value again is nothing new."""
@@ -43,9 +43,9 @@ class Retained:
             del self._waiting[topic]
         return [(topic, self._values[topic]) for topic in topics]
 
-    def acknowledged(self, topic: str) -> None:
-        """The broker has what was sent last; a cleared topic is then forgotten here too."""
-        if topic not in self._waiting and self._values.get(topic) == b"":
+    def acknowledged(self, topic: str, payload: bytes = b"") -> None:
+        """The broker has what was sent; a topic that this cleared is then forgotten here too."""
+        if not payload and topic not in self._waiting and self._values.get(topic) == b"":
             del self._values[topic]
             self._cleared.append(topic)
 

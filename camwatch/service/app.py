@@ -55,26 +55,36 @@ def run(config: Config, read_again: Callable[[], Config], *, log_format: logs.Lo
         signals = _Signals(stack)
         settings = settings_from(_verified(config))
         previous: Settings | None = None
+        refused = False
         while True:
             try:
-                status, successor = _live(settings, read_settings, log_format, signals)
+                status, successor = _live(settings, read_settings, log_format, signals, refused=refused)
             except CamwatchError as error:
-                if previous is None:
+                if previous is None or signals.was_ready:
                     raise
                 log.error("the configuration is not taken over: %s", error)
-                settings, previous = previous, None
+                settings, previous, refused = previous, None, True
                 continue
             if successor is None or signals.stop:
                 return status
-            settings, previous = successor, settings
+            settings, previous, refused = successor, settings, False
 
 
 def _live(
-    settings: Settings, read_settings: Callable[[], Settings], log_format: logs.LogFormat, signals: "_Signals"
+    settings: Settings,
+    read_settings: Callable[[], Settings],
+    log_format: logs.LogFormat,
+    signals: "_Signals",
+    *,
+    refused: bool,
 ) -> tuple[int, Settings | None]:
-    """One daemon from its building to its end: the exit status, and the settings of its successor."""
+    """One daemon from its building to its end: the exit status, and the settings of its successor.
+
+    `refused` tells that it stands in for one that could not be built from the present configuration.
+    """
+    signals.was_ready = False
     with ExitStack() as stack:
-        daemon = build(settings, read_settings, log_format, stack)
+        daemon = build(settings, read_settings, log_format, stack, refused=refused)
         signals.tell(daemon, stack)
         log.info(
             "camwatch %s: node %s, %d cameras, metrics on http://%s:%d/metrics",
@@ -99,7 +109,7 @@ class _Signals:
 
     def __init__(self, stack: ExitStack) -> None:
         """Listen until the stack is unwound."""
-        self.stop = False
+        self.stop = self.was_ready = self._reload = False
         self._daemon: Daemon | None = None
         self._at_terminal = _has_terminal() and sys.stdin is not None and sys.stdin.isatty()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -108,10 +118,15 @@ class _Signals:
     def tell(self, daemon: Daemon, stack: ExitStack) -> None:
         """From now on until the stack is unwound it is this daemon's business."""
         self._daemon = daemon
-        stack.callback(self._forget)
+        stack.callback(self._forget, daemon)
+        if self._reload:
+            self._reload = False
+            daemon.reload_soon()
 
-    def _forget(self) -> None:
+    def _forget(self, daemon: Daemon) -> None:
         self._daemon = None
+        self._reload = self._reload or daemon.reloading
+        self.was_ready = daemon.why_not_ready() is None
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         # A terminal that is closed sends SIGHUP too: then somebody who ran this by hand has gone.
@@ -121,6 +136,8 @@ class _Signals:
                 self._daemon.stop_soon()
         elif self._daemon is not None:
             self._daemon.reload_soon()
+        else:
+            self._reload = True
 
 
 def _has_terminal() -> bool:
@@ -133,7 +150,12 @@ def _has_terminal() -> bool:
 
 
 def build(
-    settings: Settings, read_settings: Callable[[], Settings], log_format: logs.LogFormat, stack: ExitStack
+    settings: Settings,
+    read_settings: Callable[[], Settings],
+    log_format: logs.LogFormat,
+    stack: ExitStack,
+    *,
+    refused: bool = False,
 ) -> Daemon:
     """A daemon that is ready to run; what must be undone is put on `stack` in the order of building.
 
@@ -142,6 +164,7 @@ def build(
         StateError: The state directory cannot be used.
     """
     parts = make_parts(settings, log_format, stack)
+    parts.telemetry.config_read(taken=not refused)
     daemon = Daemon(parts)
     http = HttpServer(
         *settings.http, metrics=metrics_app(parts.telemetry), health=daemon.judge, ready=daemon.why_not_ready

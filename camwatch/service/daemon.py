@@ -15,6 +15,7 @@ from camwatch.records import Event, Settled
 from camwatch.service import systemd
 from camwatch.service.cameras import reader_name
 from camwatch.service.health import Health, Verdict
+from camwatch.service.inference import START_SILENCE
 from camwatch.service.messages import Message, observation_from, settled_message
 from camwatch.service.parts import Parts, make_inference
 from camwatch.service.reload import Changes, Reloader, changes
@@ -41,6 +42,7 @@ class Daemon:
         parts: What it is made of; nothing of it runs before `run`.
 
     Attributes:
+        reloading: Whether somebody asked for it and it has not been done.
         reloader: Changes the parts while it runs; set before `run`.
         successor: Settings by which another daemon is to take this one's place, once `run` has returned.
     """
@@ -62,9 +64,9 @@ class Daemon:
         self._telemetry = parts.telemetry
         self._wake = parts.wake_fd
         self._resend_at: float | None = None
-        self._stopping = self._reloading = False
+        self._stopping = self._ready = self.reloading = False
         self._last_engine: Settings | None = None  # to go back to until the new one is ready
-        self._ready = False
+        self._loading_until = 0.0
         self._fatal: str | None = None
         self._health = Health()
         self._sight = Sight()
@@ -77,7 +79,7 @@ class Daemon:
 
     def reload_soon(self) -> None:
         """Ask for the configuration to be read again; safe from a signal handler."""
-        self._reloading = True
+        self.reloading = True
         os.eventfd_write(self._wake, 1)
 
     def run(self) -> int:
@@ -154,7 +156,7 @@ class Daemon:
                 self._telemetry.capped_so_far(message.fields["capped"])
             case "ready":
                 log.info("inference is ready (%s)", message.fields["network"])
-                self._last_engine = None
+                self._last_engine, self._loading_until = None, 0.0
                 self._embed(self._gallery.begin(message.fields["network"]))
             case "embedding" | "enrolled" | "refused":
                 self._gallery.take(message)
@@ -185,7 +187,8 @@ class Daemon:
 
     def _every_second(self, now: float) -> None:
         self._supervisor.step(now)
-        self._health.judge(self._cameras.counts(), dict(self._cameras.down), now=now)
+        loading = now < self._loading_until  # inference was started anew on purpose, and may take its time
+        self._health.judge({} if loading else self._cameras.counts(), dict(self._cameras.down), now=now)
         self._advance(now)
         if self._gallery.network is not None:
             self._embed(self._gallery.poll(now))
@@ -289,9 +292,9 @@ class Daemon:
         """Take in the configuration as it is now, where asked to; one that cannot be used changes nothing."""
         if self._fatal is not None and self._last_engine is not None:
             self._go_back(self._fatal, self._last_engine)
-        if not self._reloading:
+        if not self.reloading:
             return
-        self._reloading = False
+        self.reloading = False
         if self._ready:
             systemd.notify(systemd.reloading())
         new = self.reloader.read()
@@ -311,8 +314,8 @@ class Daemon:
         self._let_go(different)
         for acknowledged in self.reloader.apply(new, different, time.monotonic()):
             self._reporting.acknowledged(acknowledged)
-        if old.engine != new.engine:
-            self._last_engine = old
+        if old.engine != new.engine and self._last_engine is None:
+            self._last_engine = old  # the last that worked, however many are tried after it
         self._take_up(different)
 
     def _let_go(self, different: Changes) -> None:
@@ -333,6 +336,8 @@ class Daemon:
             self._telemetry.end_life("inference")
             self._settled.clear()
             self._gallery.restarted()
+            self._fatal = None  # said by the one that is gone
+            self._loading_until = time.monotonic() + START_SILENCE
 
     def _take_up(self, different: Changes) -> None:
         if not self._ready:
@@ -347,6 +352,7 @@ class Daemon:
         log.error("engine: not as the configuration now says: %s; going back to what it was", why)
         self._change(replace(self.reloader.settings, engine=before.engine))
         self._fatal = self._last_engine = None
+        self._telemetry.config_read(taken=False)
 
     # -- health
 

@@ -99,7 +99,7 @@ class Reporting:
         self._published: dict[str, bytes] = {}
         self._person_topics: dict[str, str] = {}
         self._last_there: dict[str, tuple[str, float]] = {}  # before this daemon began, by camera
-        self._swept = False
+        self._swept = self._knows_people = False
         self._told: dict[str, tuple[tuple[object, ...], float]] = {}
         self._rates: dict[str, _Rate] = {}
         self._state_broken = False
@@ -223,6 +223,7 @@ class Reporting:
             t.gallery_people, t.gallery_photos = len(gallery.people), gallery.photos
             t.threshold = recognizer.threshold
         self._presence.people = gallery.people
+        self._knows_people = True
         self.announce()
         by_name = self._kept.slugs(gallery.people)
         topics = {person: self._topics.person_state(slug) for person, slug in by_name.items()}
@@ -246,7 +247,9 @@ class Reporting:
             self._clear(topic)
 
     def announce(self) -> None:
-        """Tell Home Assistant which cameras and people there are."""
+        """Tell Home Assistant which cameras and people there are; not before it is known who, or all would leave."""
+        if not self._knows_people:
+            return
         people = {slug: name for name, slug in self._kept.slugs(self._presence.people).items()}
         for topic, message in self._discovery.announce(people).items():
             self._kept.set(topic)  # one to be cleared too: it may be from before there was this memory

@@ -209,7 +209,7 @@ def forget(
     else:
         print(f"{name}: snapshots were not looked for; --state DIR names where the daemon keeps them", file=notes)
     if faces.is_dir() and not scan(faces, allow_empty=True).people:
-        print(f"{faces}: nobody is left; the daemon goes on, but starts again only with somebody enrolled", file=notes)
+        print(f"{faces}: nobody is left; the daemon goes on, and everybody is unknown to it", file=notes)
     return 0
 
 

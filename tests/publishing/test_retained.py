@@ -67,3 +67,17 @@ def test_a_topic_set_anew_while_its_clearing_is_on_the_way_stays() -> None:
     values.set("a", b"2")
     values.acknowledged("a")
     assert values.take(10) == [("a", b"2")]
+
+
+def test_only_what_cleared_a_topic_counts_as_cleared():
+    retained = Retained()
+    retained.set("a", b"1")
+    retained.take(1)
+    retained.set("a", b"")
+    retained.take(1)
+    retained.acknowledged("a", b"1")
+    assert retained.get("a") == b"" and retained.cleared() == [], "the answer to the value says nothing of the clearing"
+    retained.acknowledged("a", b"")
+    assert retained.get("a") is None
+    retained.set("a", b"2")
+    assert retained.cleared() == [], "it has got a value since"

@@ -351,3 +351,8 @@ def test_who_was_last_before_a_camera_is_known_after_a_restart(setting, tmp_path
     reporting.gallery_changed(recognizer("Zoë"))
     reporting.states(NOW + 20, [(nobody, {}, 0)])
     assert json.loads(setting.publisher.last("camwatch/test/camera/door/state"))["last_person"] is None
+
+
+def test_nobody_leaves_home_assistant_before_it_is_known_who_is_there(setting):
+    setting.reporting.announce()
+    assert not [topic for topic, _ in setting.publisher.retained if topic.startswith("homeassistant/")]

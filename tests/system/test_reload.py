@@ -161,9 +161,13 @@ def test_networks_that_cannot_be_had_do_not_end_a_running_daemon(
     process = daemon(config)
     process.wait_ready()
     it = Reloaded(process, config)
-    config["engine"] = {"device": "gpu"}
+    # Two in a row, the second before the first has failed: it goes back to the one that worked.
+    config["engine"] = {"device": "gpu", "runtime": "tensorflow"}
+    it.reload()
+    config["engine"] = {"device": "gpu", "runtime": "jax"}
     it.reload("going back")
     process.wait_for(lambda: process.log.count("inference is ready") == 2, 90)
+    assert process.metrics()["camwatch_config_last_reload_successful"] == 0
     before = process.metrics()['camwatch_frames_total{camera="front",outcome="analyzed"}']
     process.wait_for(lambda: process.metrics()['camwatch_frames_total{camera="front",outcome="analyzed"}'] > before, 20)
     assert process.stop()[0] == 0
