@@ -79,23 +79,28 @@ class Setting:
         self.telemetry = Telemetry({"door": ring})
         self.snapshots = folder / "snapshots"
         self.topics = Topics("camwatch", "test")
-        self.reporting = Reporting(
+        self.folder = folder
+        self.reporting = self.another()
+
+    def another(self, *, snapshots: bool = True) -> Reporting:
+        """One more reporting over the same state, as after a restart."""
+        return Reporting(
             node="test",
             topics=self.topics,
             publisher=self.publisher,
-            kept=Kept(folder / "kept.json"),
+            kept=Kept(self.folder / "kept.json"),
             outbox=self.outbox,
-            snapshots=Snapshots(self.snapshots, keep=10, max_age=1e6),
+            snapshots=Snapshots(self.snapshots, keep=10, max_age=1e6) if snapshots else None,
             telemetry=self.telemetry,
             keep_days=14,
             gates={"door": Gates()},
             discovery=Discovery(
-                folder / "discovery.json",
+                self.folder / "discovery.json",
                 topics=self.topics,
                 cameras=["door"],
                 prefix="homeassistant",
                 style="device",
-                images=True,
+                images=snapshots,
             ),
         )
 
@@ -262,29 +267,12 @@ def test_every_face_has_one_use_and_those_not_embedded_have_their_own(setting):
     assert setting.telemetry.cameras["door"].faces == {"usable": 1, "turned_away": 1, "blurred": 1, "skipped": 2}
 
 
-def again(setting, folder, *, snapshots=True):
-    """Another life over the same state: what it finds and publishes."""
-    setting.reporting.remember()
+def again(setting, *, snapshots=True, saved=True):
+    """Another life over the same state; `saved` tells whether the last one could note what it knew."""
+    if saved:
+        setting.reporting.remember()
     setting.publisher.retained.clear()
-    reporting = Reporting(
-        node="test",
-        topics=setting.topics,
-        publisher=setting.publisher,
-        kept=Kept(folder / "kept.json"),
-        outbox=setting.outbox,
-        snapshots=Snapshots(setting.snapshots, keep=10, max_age=1e6) if snapshots else None,
-        telemetry=setting.telemetry,
-        keep_days=14,
-        gates={"door": Gates()},
-        discovery=Discovery(
-            folder / "discovery.json",
-            topics=setting.topics,
-            cameras=["door"],
-            prefix="homeassistant",
-            style="device",
-            images=snapshots,
-        ),
-    )
+    reporting = setting.another(snapshots=snapshots)
     reporting.begin(["door"], NOW + 100)
     return reporting
 
@@ -293,22 +281,22 @@ def cleared(setting) -> set[str]:
     return {topic for topic, value in setting.publisher.retained if value is None}
 
 
-def test_a_face_is_taken_back_with_the_person_it_shows(setting, tmp_path):
+def test_a_face_is_taken_back_with_the_person_it_shows(setting):
     image = "camwatch/test/camera/door/image"
     setting.reporting.gallery_changed(recognizer("Ann", "Zoë"))
     setting.reporting.events([event()], NOW)
     setting.reporting.gallery_changed(recognizer("Ann"))
     assert image not in cleared(setting)
-    again(setting, tmp_path).gallery_changed(recognizer("Ann"))
+    again(setting).gallery_changed(recognizer("Ann"))
     assert image not in cleared(setting), "a restart takes nothing back of who is still enrolled"
-    again(setting, tmp_path).gallery_changed(recognizer("Zoë"))
+    again(setting).gallery_changed(recognizer("Zoë"))
     assert image in cleared(setting), "also where she was forgotten while we were away"
 
 
-def test_no_face_stays_where_none_is_to_be_published_any_more(setting, tmp_path):
+def test_no_face_stays_where_none_is_to_be_published_any_more(setting):
     setting.reporting.gallery_changed(recognizer("Ann"))
     setting.reporting.events([event()], NOW)
-    again(setting, tmp_path, snapshots=False).gallery_changed(recognizer("Ann"))
+    again(setting, snapshots=False).gallery_changed(recognizer("Ann"))
     assert "camwatch/test/camera/door/image" in cleared(setting)
 
 
@@ -323,26 +311,20 @@ def test_what_left_while_we_were_away_is_taken_back_until_the_broker_has_done_so
     kept.save()
     gone = {shed, "camwatch/test/person/zoe/state"}
     for life in range(2):
-        reporting = again_with(setting, tmp_path)
+        reporting = again(setting, saved=False)
         reporting.gallery_changed(recognizer("Ann"))
         assert cleared(setting) == gone, life
     setting.publisher.done = sorted(gone)
     reporting.every_second(NOW, mqtt_connected=True)
     reporting.remember()
-    again_with(setting, tmp_path).gallery_changed(recognizer("Ann"))
+    again(setting, saved=False).gallery_changed(recognizer("Ann"))
     assert cleared(setting) == set()
 
 
-def again_with(setting, folder):
-    """As `again`, without saving what the last life knew."""
-    setting.reporting = type("Gone", (), {"remember": lambda self: None})()
-    return again(setting, folder)
-
-
-def test_who_was_last_before_a_camera_is_known_after_a_restart(setting, tmp_path):
+def test_who_was_last_before_a_camera_is_known_after_a_restart(setting):
     setting.reporting.gallery_changed(recognizer("Ann"))
     setting.reporting.events([event(), event(EventType.ENDED, number=2)], NOW)
-    reporting = again(setting, tmp_path)
+    reporting = again(setting)
     reporting.gallery_changed(recognizer("Ann"))
     nobody = CameraState("door", (), 0, None, None, 0.0)
     reporting.states(NOW, [(nobody, {}, 0)])
