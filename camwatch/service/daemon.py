@@ -232,11 +232,11 @@ class Daemon:
             else:
                 log.warning("%s: a command must be ON or OFF, not %.40r", command.topic, command.payload)
         for camera in self._cameras.names if wanted else ():
-            on = wanted.get(self._topics.camera_enabled_set(camera))
-            if on is None or on == self._switches.is_on(camera):
+            if (on := wanted.get(self._topics.camera_enabled_set(camera))) is None:
                 continue
-            self._switches.set(camera, on)  # remembered also where the daemon is about to stop
-            if not self._stopping:
+            before = self._switches.is_on(camera)
+            self._switches.set(camera, on)  # also where nothing changes now, and where the daemon is about to stop
+            if on != before and not self._stopping:
                 self._switch(camera, on)
 
     def _switch(self, camera: str, on: bool) -> None:

@@ -45,7 +45,9 @@ class Switches:
         return self._said.get(camera, self._configured[camera])
 
     def set(self, camera: str, on: bool) -> None:
-        """Remember a command; the file is written whole or not at all."""
+        """Remember a command, if it is a new one; the file is written whole or not at all."""
+        if self._said.get(camera) == on:
+            return
         self._said[camera] = on
         text = json.dumps({"version": VERSION, "cameras": self._said}, indent=1, sort_keys=True)
         try:

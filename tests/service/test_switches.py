@@ -59,3 +59,11 @@ def test_a_changed_configuration_does_not_overrule_what_somebody_said(tmp_path):
     assert not switches.is_on("front")
     assert switches.is_on("garden")
     assert not switches.is_on("attic")
+
+
+def test_off_is_remembered_for_a_camera_that_was_off_anyway(tmp_path):
+    switches = Switches(tmp_path / "switches.json", CAMERAS)
+    switches.set("garden", False)
+    switches.configure({"front": True, "garden": True})
+    assert not switches.is_on("garden")
+    assert not Switches(tmp_path / "switches.json", {"garden": True}).is_on("garden")
