@@ -16,6 +16,8 @@ from camwatch.names import slugs
 log = logging.getLogger(__name__)
 
 VERSION = 1
+KEPT_FILE = "kept.json"
+"""Name of the file within the state directory."""
 
 
 class Kept:
@@ -32,6 +34,11 @@ class Kept:
         self._claimed: set[str] = set()
         self._topics, self._slugs = _read(path)
         self._changed = self._failed = False
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Who has a slug."""
+        return tuple(sorted(self._slugs.values()))
 
     def slugs(self, people: Iterable[str]) -> dict[str, str]:
         """The slug of every person by name; who has one keeps it."""
@@ -61,8 +68,12 @@ class Kept:
             self._changed = True
 
     def unclaimed(self) -> list[str]:
-        """Topics that an earlier life of ours set and this one does not know."""
-        return [topic for topic in self._topics if topic not in self._claimed]
+        """Topics that an earlier life of ours set and this one does not know, the status last.
+
+        If it was not an earlier life but another node, whose state was copied, it notices that by its status and says
+        everything again; nothing may be cleared after that.
+        """
+        return [topic for topic in reversed(self._topics) if topic not in self._claimed]
 
     def showing_others(self, people: Collection[str]) -> list[str]:
         """Topics that show the face of somebody who is none of these people."""

@@ -98,7 +98,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class StatusContradicted:
-    """Somebody else's will or stop said `offline` on our status topic while we are up."""
+    """Somebody else spoke on our status topic while we are up: a will or a stop said `offline`, or it was cleared.
+
+    `cleared` tells the latter: whoever clears our status, as a second node with a copy of our state would, has cleared
+    our other topics too.
+    """
+
+    cleared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,8 +315,8 @@ class Network:
             return
         if topic != self._status:
             self._post(Command(topic, bytes(message.payload)))
-        elif message.payload == OFFLINE:
-            self._post(StatusContradicted())
+        elif message.payload in (OFFLINE, b""):
+            self._post(StatusContradicted(cleared=not message.payload))
 
 
 def _unheard(_record: Record) -> None:

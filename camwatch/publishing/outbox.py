@@ -166,6 +166,12 @@ class Outbox:
             "SELECT payload, max(decided_at) FROM events WHERE person IS NOT NULL GROUP BY person ORDER BY position"
         )
 
+    def last_people(self) -> list[Event]:
+        """The newest event of every camera that names somebody."""
+        return self._events(
+            "SELECT payload, max(decided_at) FROM events WHERE person IS NOT NULL GROUP BY camera ORDER BY position"
+        )
+
     def prune(self, before: float) -> int:
         """Remove acknowledged events decided before this UTC time; returns how many went."""
         with self._transaction() as database:

@@ -248,8 +248,8 @@ class MqttPublisher:
                 self._reset(None)
             case Answer(link, mid, refusal, monotonic) if link is self._link:
                 return self._answered(mid, refusal, monotonic)
-            case StatusContradicted() if not self._stopping:
-                self._retained.again(self._topics.status)
+            case StatusContradicted(cleared) if not self._stopping:
+                self._retained.again(None if cleared else self._topics.status)
         return None
 
     def _reset(self, link: Link | None) -> None:

@@ -16,12 +16,12 @@ from camwatch import __version__
 from camwatch.config.model import Camera, Config, verify
 from camwatch.errors import CamwatchError, ConfigError
 from camwatch.pipeline import CameraRules
-from camwatch.service import logs
+from camwatch.service import logs, systemd
 from camwatch.service.cameras import ReaderSettings
 from camwatch.service.daemon import Daemon
 from camwatch.service.http_server import HttpServer
 from camwatch.service.metrics import metrics_app
-from camwatch.service.parts import make_parts
+from camwatch.service.parts import carry_over, make_parts
 from camwatch.service.reload import Reloader
 from camwatch.service.settings import Settings
 
@@ -58,20 +58,24 @@ def run(config: Config, read_again: Callable[[], Config], *, log_format: logs.Lo
         refused = False
         while True:
             try:
-                status, successor = _live(settings, read_settings, log_format, signals, refused=refused)
+                status, successor = _live(settings, previous, read_settings, log_format, signals, refused=refused)
             except CamwatchError as error:
                 if previous is None or signals.was_ready:
                     raise
                 log.error("the configuration is not taken over: %s", error)
                 settings, previous, refused = previous, None, True
                 continue
-            if successor is None or signals.stop:
+            if successor is None:
+                return status
+            if signals.stop:
+                systemd.notify("STOPPING=1")
                 return status
             settings, previous, refused = successor, settings, False
 
 
 def _live(
     settings: Settings,
+    previous: Settings | None,
     read_settings: Callable[[], Settings],
     log_format: logs.LogFormat,
     signals: "_Signals",
@@ -80,9 +84,12 @@ def _live(
 ) -> tuple[int, Settings | None]:
     """One daemon from its building to its end: the exit status, and the settings of its successor.
 
-    `refused` tells that it stands in for one that could not be built from the present configuration.
+    `previous` are the settings of the one whose place it takes; `refused` tells that it stands in for one that could
+    not be built from the present configuration.
     """
     signals.was_ready = False
+    if previous is not None and previous.state != settings.state:
+        carry_over(previous.state, settings.state)
     with ExitStack() as stack:
         daemon = build(settings, read_settings, log_format, stack, refused=refused)
         signals.tell(daemon, stack)
@@ -167,7 +174,11 @@ def build(
     parts.telemetry.config_read(taken=not refused)
     daemon = Daemon(parts)
     http = HttpServer(
-        *settings.http, metrics=metrics_app(parts.telemetry), health=daemon.judge, ready=daemon.why_not_ready
+        *settings.http,
+        token=settings.http_token,
+        metrics=metrics_app(parts.telemetry),
+        health=daemon.judge,
+        ready=daemon.why_not_ready,
     )
     stack.callback(http.close)
     daemon.reloader = Reloader(settings, parts, http, read_settings)
@@ -199,6 +210,7 @@ def settings_from(config: Config) -> Settings:
         enabled={name: camera.enabled for name, camera in config.cameras.items()},
         rules={name: _rules(config, name, min_face[name]) for name in names},
         http=(config.http.host, config.http.port),
+        http_token=config.http.token.get_secret_value() if config.http.token else None,
     )
 
 
@@ -223,6 +235,7 @@ def _reader_settings(name: str, camera: Camera) -> ReaderSettings:
             "masks": [[list(point) for point in mask] for mask in camera.motion.masks],
         },
         loop=camera.loop,
+        trust=camera.tls.trust(),
     )
 
 

@@ -5,7 +5,7 @@ import os
 import random
 import select
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterable
 from dataclasses import replace
 
 from camwatch.errors import InputError, StateError
@@ -264,15 +264,8 @@ class Daemon:
         recognizer = self._gallery.finished()
         if recognizer is None:
             return
-        gallery = recognizer.gallery
         self._decider.replace_recognizer(recognizer)
         self._reporting.gallery_changed(recognizer)
-        log.info(
-            "gallery: people %d, photos %d; a name needs a similarity of %.2f",
-            len(gallery.people),
-            gallery.photos,
-            recognizer.threshold,
-        )
         if not self._ready:
             self._ready = True
             self._begin_cameras(self._cameras.names)
@@ -320,16 +313,17 @@ class Daemon:
 
     def _let_go(self, different: Changes) -> None:
         """What was seen so far is decided by the old rules; then the processes stop that are to be another way."""
-        if different.inference or different.removed or different.readers:
-            self._read_children(time.monotonic(), self._wait(0.0))
-        for camera in different.removed:
+        self._read_children(time.monotonic(), self._wait(0.0))
+        for camera in (*different.removed, *different.scenes):
             self._report(self._decider.flush(camera, time.time()))
             self._sight.forget(camera)
             self._settled.pop(camera, None)
         for camera in different.readers:
             self._sight.lost(camera, time.monotonic())
             self._reporting.camera_changed(camera, up=False, reason=None)
-        self.reloader.release(different)
+        for message in self.reloader.release(different):
+            self._from_inference(message)
+        self._drain(different.scenes)  # what is left of the old scene is not to be seen in the new one
         for camera in (*different.removed, *different.readers):
             self._telemetry.end_life(reader_name(camera))
         if different.inference:
@@ -385,11 +379,9 @@ class Daemon:
             systemd.notify("STOPPING=1")
         log.info("stopping" if self.successor is None else "stopping, to begin again")
         self._cameras.stop()
-        deadline = time.monotonic() + DRAIN
-        while time.monotonic() < deadline and any(c.in_flight > 0 for c in self._cameras.counts().values()):
-            self._read_children(time.monotonic(), self._wait(0.05))
-        self._read_children(time.monotonic(), self._wait(0.0))
-        self._supervisor.stop_all(["inference"] if "inference" in self._supervisor.children else [])
+        self._drain(self._cameras.counts())
+        for message in self._supervisor.remove(["inference"]):
+            self._from_inference(message)
         for camera in self._cameras.names:
             self._report(self._decider.flush(camera, time.time()))
         self._reporting.end(self._cameras.names, time.time())
@@ -398,3 +390,10 @@ class Daemon:
             self._reporting.acknowledged(acknowledged)
         self._reporting.every_second(time.time(), mqtt_connected=False)
         log.info("stopped; %s", self._reporting.summary())
+
+    def _drain(self, cameras: Collection[str]) -> None:
+        """Wait, not for long, until no frame of these cameras is under way."""
+        deadline = time.monotonic() + DRAIN
+        while time.monotonic() < deadline and any(self._cameras.rings[c].counts().in_flight > 0 for c in cameras):
+            self._read_children(time.monotonic(), self._wait(0.05))
+        self._read_children(time.monotonic(), self._wait(0.0))

@@ -5,12 +5,14 @@ import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
-from camwatch.files import remove_parts
+from camwatch.errors import InputError
+from camwatch.files import remove_parts, write_whole
 from camwatch.identification.evidence import Gates
 from camwatch.pipeline import Decider
 from camwatch.publishing.discovery import Discovery
-from camwatch.publishing.kept import Kept
+from camwatch.publishing.kept import KEPT_FILE, Kept
 from camwatch.publishing.outbox import EVENTS_FILE, Outbox
 from camwatch.publishing.publisher import MqttPublisher
 from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, Snapshots
@@ -21,7 +23,7 @@ from camwatch.service.inference import inference_child
 from camwatch.service.reporting import Reporting
 from camwatch.service.settings import Settings
 from camwatch.service.supervisor import Child, Supervisor
-from camwatch.service.switches import Switches
+from camwatch.service.switches import SWITCHES_FILE, Switches
 from camwatch.service.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -74,7 +76,7 @@ def make_parts(settings: Settings, log_format: str, stack: ExitStack) -> Parts:
     return Parts(
         supervisor=supervisor,
         cameras=cameras,
-        switches=Switches(settings.state / "switches.json", settings.enabled),
+        switches=Switches(settings.state / SWITCHES_FILE, settings.enabled),
         gallery=GalleryLoader(settings.faces, false_alarm_rate=settings.false_alarm_rate, threshold=settings.threshold),
         decider=Decider(settings.rules, node=settings.node),
         topics=topics,
@@ -83,7 +85,7 @@ def make_parts(settings: Settings, log_format: str, stack: ExitStack) -> Parts:
             node=settings.node,
             topics=topics,
             publisher=publisher,
-            kept=Kept(settings.state / "kept.json"),
+            kept=Kept(settings.state / KEPT_FILE),
             outbox=outbox,
             snapshots=make_snapshots(settings),
             telemetry=telemetry,
@@ -94,6 +96,28 @@ def make_parts(settings: Settings, log_format: str, stack: ExitStack) -> Parts:
         telemetry=telemetry,
         wake_fd=wake_fd,
     )
+
+
+def carry_over(old: Path, new: Path) -> None:
+    """Copy into a new state folder what must not be forgotten: who is switched off, and what the broker keeps.
+
+    The history stays where it is. A folder that has such files already keeps its own.
+
+    Args:
+        old: The folder of the daemon that has ended.
+        new: That of its successor; made where it is missing.
+
+    Raises:
+        InputError: It cannot be copied; a camera that was switched off would be on.
+    """
+    try:
+        new.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in (SWITCHES_FILE, KEPT_FILE):
+            if (old / name).exists() and not (new / name).exists():
+                write_whole(new / name, (old / name).read_bytes())
+    except OSError as error:
+        raise InputError(f"{new}: cannot take over the switches from {old}: {error.strerror}") from error
+    log.info("the history of visits stays in %s", old)
 
 
 def make_inference(settings: Settings, cameras: Cameras) -> Child:

@@ -13,6 +13,7 @@ from typing import Any
 from camwatch.errors import CamwatchError
 from camwatch.publishing.delivery import Acknowledged
 from camwatch.service.http_server import HttpServer
+from camwatch.service.messages import Message
 from camwatch.service.parts import Parts, make_discovery, make_gates, make_inference, make_snapshots, subscriptions
 from camwatch.service.settings import Settings
 
@@ -32,6 +33,7 @@ class Changes:
         added: Cameras that are new.
         removed: Cameras that have left.
         readers: Cameras whose reader is to be told something else.
+        scenes: Those of them that show another scene: visits there are over.
         inference: Whether the inference process needs another job.
         rules: Whether visits are decided otherwise.
         enabled: Whether cameras are on or off where nobody said so.
@@ -40,13 +42,14 @@ class Changes:
         discovery: Whether Home Assistant is told otherwise.
         broker: Whether the broker is another one.
         lateness: Whether events are late from another age on.
-        http: Whether the address of `/metrics` is another one.
+        http: Whether the address of `/metrics`, or the token it asks for, is another one.
     """
 
     everything: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     readers: tuple[str, ...] = ()
+    scenes: tuple[str, ...] = ()
     inference: bool = False
     rules: bool = False
     enabled: bool = False
@@ -73,7 +76,7 @@ class Changes:
             "Home Assistant": self.discovery,
             "another broker or login": self.broker,
             "lateness": self.lateness,
-            "address of /metrics": self.http,
+            "address or token of /metrics": self.http,
         }
         return "; ".join([*words, *(word for word, so in said.items() if so)]) or "nothing is different"
 
@@ -99,6 +102,7 @@ def changes(old: Settings, new: Settings) -> Changes:
         added=tuple(camera for camera in new.readers if camera not in old.readers),
         removed=tuple(camera for camera in old.readers if camera not in new.readers),
         readers=tuple(camera for camera in both if old.readers[camera] != new.readers[camera]),
+        scenes=tuple(camera for camera in both if old.readers[camera].source != new.readers[camera].source),
         inference=bool(cameras) and (moved or differ("engine", "min_face", "recordings")),
         rules=differ("rules"),
         enabled=differ("enabled"),
@@ -107,7 +111,7 @@ def changes(old: Settings, new: Settings) -> Changes:
         discovery=moved or differ("discovery_prefix", "discovery_style", "snapshots"),
         broker=differ("broker"),
         lateness=differ("max_live_age"),
-        http=differ("http"),
+        http=differ("http", "http_token"),
     )
 
 
@@ -147,12 +151,11 @@ class Reloader:
         self._parts.telemetry.config_read(taken=found is not None)
         return found
 
-    def release(self, different: Changes) -> None:
-        """Stop the processes that are to be another way, as far as `apply` needs it."""
+    def release(self, different: Changes) -> list[Message]:
+        """Stop the processes that are to be another way, as far as `apply` needs it; what inference said last."""
         parts = self._parts
-        if different.inference:
-            parts.supervisor.remove(["inference"])
         parts.cameras.release([*different.removed, *different.readers])
+        return parts.supervisor.remove(["inference"]) if different.inference else []
 
     def apply(self, new: Settings, different: Changes, now: float) -> list[Acknowledged]:
         """Change what differs. What cannot be had is said, and stays as it was.
@@ -185,9 +188,9 @@ class Reloader:
         with self._or_stays("mqtt", broker=old.broker):
             if different.broker:
                 acknowledged = parts.publisher.move(new.broker, timeout=TAKE_LEAVE)
-        with self._or_stays("http", http=old.http):
+        with self._or_stays("http", http=old.http, http_token=old.http_token):
             if different.http:
-                self._http.move(*new.http)
+                self._http.move(*new.http, token=new.http_token)
         return acknowledged
 
     def _tell_otherwise(self, old: Settings, new: Settings, different: Changes) -> None:

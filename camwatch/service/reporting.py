@@ -7,8 +7,8 @@ every second; nothing decided is thrown away.
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from camwatch.errors import StateError
 from camwatch.identification.evidence import Gates
@@ -23,36 +23,16 @@ from camwatch.publishing.snapshots import Snapshots, jpeg
 from camwatch.publishing.topics import Topics
 from camwatch.records import CameraState, Event, EventType, Observation
 from camwatch.service.presence import Presence
+from camwatch.service.rate import Rate
 from camwatch.service.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
 UNSAVED = 10_000
 """Events kept in memory while the state disk refuses them; beyond it the oldest is dropped and counted in the log."""
-FPS_WINDOW = 10
-"""Seconds over which a camera's analysed frames a second are averaged."""
 PRUNE_EVERY = 3600.0
 REFRESH = 10.0
 """Seconds after which a state is published again though only times and rates in it have changed."""
-
-
-@dataclass(slots=True)
-class _Rate:
-    """Frames analysed, as counted at the end of each of the last seconds."""
-
-    marks: deque[tuple[float, int]]
-    shown: float = 0.0
-    next_mark: float = 0.0
-
-    def update(self, now: float, analyzed: int) -> float:
-        """The rate now, from one mark a second."""
-        if self.marks and now < self.next_mark and now >= self.marks[-1][0]:
-            return self.shown
-        self.next_mark = now + 0.9
-        self.marks.append((now, analyzed))
-        (t0, n0), (t1, n1) = self.marks[0], self.marks[-1]
-        self.shown = (n1 - n0) / (t1 - t0) if t1 > t0 else 0.0
-        return self.shown
 
 
 class Reporting:
@@ -99,9 +79,11 @@ class Reporting:
         self._published: dict[str, bytes] = {}
         self._person_topics: dict[str, str] = {}
         self._last_there: dict[str, tuple[str, float]] = {}  # before this daemon began, by camera
-        self._swept = self._knows_people = False
+        self._swept = False
+        self._people: Collection[str] | None = None  # of whom Home Assistant is told; None until it is known
         self._told: dict[str, tuple[tuple[object, ...], float]] = {}
-        self._rates: dict[str, _Rate] = {}
+        self._rates: dict[str, Rate] = {}
+        self._leaving: set[str] = set()  # cameras whose topics go once the broker has their last events
         self._state_broken = False
         self._next_prune = 0.0
 
@@ -124,8 +106,7 @@ class Reporting:
         for last in self._outbox.last_sightings():
             if last.person is not None:
                 self._presence.remember(last.person, last.camera, last.last_seen)
-                if last.last_seen >= self._last_there.get(last.camera, ("", 0.0))[1]:
-                    self._last_there[last.camera] = last.person, last.last_seen
+        self._last_there = {e.camera: (e.person, e.last_seen) for e in self._outbox.last_people() if e.person}
         left = self._outbox.unfinished_visits()
         self.events([closing(last, event_id=f"{last.visit_id}-restart", now=now) for last in left], now)
         if left:
@@ -134,14 +115,14 @@ class Reporting:
     def cameras_came(self, cameras: Iterable[str]) -> None:
         """Say that these cameras are not there yet."""
         for camera in cameras:
+            self._leaving.discard(camera)
             self._retain(self._topics.camera_availability(camera), b"offline")
 
     def cameras_left(self, cameras: Iterable[str]) -> None:
-        """Take back what is retained of cameras that left the configuration."""
-        topics = self._topics
+        """Cameras left the configuration: what is retained of them is taken back, after their last events."""
         for camera in cameras:
-            for named in (topics.camera_availability, topics.camera_state, topics.camera_image, topics.camera_enabled):
-                self._clear(named(camera))
+            self._retain(self._topics.camera_availability(camera), b"offline")
+            self._leaving.add(camera)
             self._rates.pop(camera, None)
 
     def pictures_left(self, cameras: Iterable[str]) -> None:
@@ -217,20 +198,32 @@ class Reporting:
         self._retain(self._topics.camera_enabled(camera), b"ON" if on else b"OFF")
 
     def gallery_changed(self, recognizer: Recognizer) -> None:
-        """Other people are enrolled: Home Assistant is told; the states of those who left are cleared."""
+        """Other people are enrolled: Home Assistant is told; the states of those who left are cleared.
+
+        Nobody at all right after the start is most likely a share that is not mounted yet: then nobody leaves.
+        """
         gallery = recognizer.gallery
+        log.info(
+            "gallery: people %d, photos %d; a name needs a similarity of %.2f",
+            len(gallery.people),
+            gallery.photos,
+            recognizer.threshold,
+        )
         with self._telemetry.locked() as t:
             t.gallery_people, t.gallery_photos = len(gallery.people), gallery.photos
             t.threshold = recognizer.threshold
+        self._people = gallery.people
+        if not gallery.people and not self._presence.people and self._kept.people:
+            self._people = self._kept.people
+            log.warning("no photos of anybody, but there were: Home Assistant keeps %d people", len(self._people))
         self._presence.people = gallery.people
-        self._knows_people = True
         self.announce()
-        by_name = self._kept.slugs(gallery.people)
+        by_name = self._kept.slugs(self._people)
         topics = {person: self._topics.person_state(slug) for person, slug in by_name.items()}
         for topic in set(self._person_topics.values()) - set(topics.values()):
             self._clear(topic)
         self._person_topics = topics
-        for topic in self._kept.showing_others(gallery.people):
+        for topic in self._kept.showing_others(self._people):
             self._clear(topic)
         self._sweep()
 
@@ -248,9 +241,9 @@ class Reporting:
 
     def announce(self) -> None:
         """Tell Home Assistant which cameras and people there are; not before it is known who, or all would leave."""
-        if not self._knows_people:
+        if self._people is None:
             return
-        people = {slug: name for name, slug in self._kept.slugs(self._presence.people).items()}
+        people = {slug: name for name, slug in self._kept.slugs(self._people).items()}
         for topic, message in self._discovery.announce(people).items():
             self._kept.set(topic)  # one to be cleared too: it may be from before there was this memory
             self._publisher.retain(topic, message)
@@ -268,7 +261,7 @@ class Reporting:
         cameras = []
         for state, _, visits in states:
             figures = self._telemetry.cameras[state.camera]
-            rate = self._rates.setdefault(state.camera, _Rate(deque(maxlen=FPS_WINDOW)))
+            rate = self._rates.setdefault(state.camera, Rate())
             counts = figures.ring.counts()
             dropped = counts.dropped_busy + counts.dropped_stale
             shown = replace(state, analyzed_fps=rate.update(now, counts.analyzed), dropped_frames=dropped)
@@ -360,9 +353,18 @@ class Reporting:
         except StateError as error:
             self.state_failed(error)
             return
+        waiting += len(self._unsaved)
         with self._telemetry.locked() as t:
-            t.mqtt_connected = mqtt_connected
-            t.outbox_events, t.outbox_oldest = waiting + len(self._unsaved), oldest
+            t.mqtt_connected, t.outbox_events, t.outbox_oldest = mqtt_connected, waiting, oldest
+        if not waiting:
+            self._take_back()
+
+    def _take_back(self) -> None:
+        topics = self._topics
+        for camera in self._leaving:
+            for named in (topics.camera_availability, topics.camera_state, topics.camera_image, topics.camera_enabled):
+                self._clear(named(camera))
+        self._leaving.clear()
 
     def _prune(self, now: float) -> None:
         if now < self._next_prune:

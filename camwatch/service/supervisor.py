@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 ABORT_GRACE = 2.0
 STOP_GRACE = 1.5
+LISTEN = 0.05
 
 
 @dataclass(slots=True, eq=False)
@@ -140,16 +141,17 @@ class Supervisor:
         if child.process is None:
             self._start(child, now)
 
-    def remove(self, names: Iterable[str]) -> None:
-        """Stop these children and forget them; those that are not there are none."""
+    def remove(self, names: Iterable[str]) -> list[Message]:
+        """Stop these children and forget them; those that are not there are none. Returns their last words."""
         there = [name for name in names if name in self.children]
-        self.stop_all(there)
+        said = self.stop_all(there)
         for name in there:
             del self.children[name]
+        return said
 
-    def stop_all(self, names: Iterable[str]) -> None:
-        """Stop these children for good, side by side."""
-        self._stop([self.children[name] for name in names])
+    def stop_all(self, names: Iterable[str]) -> list[Message]:
+        """Stop these children for good, side by side; returns what they have said meanwhile."""
+        return self._stop([self.children[name] for name in names])
 
     def _start(self, child: Child, now: float) -> None:
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
@@ -209,7 +211,8 @@ class Supervisor:
         log.warning("%s ended (%s); starting it again in %.1f s", child.name, _how(code), delay)
         self.on_death(child)
 
-    def _stop(self, children: list[Child]) -> None:
+    def _stop(self, children: list[Child]) -> list[Message]:
+        said: list[Message] = []
         running = [c for c in children if c.process is not None]
         for child in children:
             child.wanted, child.start_at = False, None
@@ -222,13 +225,17 @@ class Supervisor:
             if child.process is None:
                 continue
             child.process.send_signal(signal.SIGCONT)
-            try:
-                child.process.wait(timeout=max(0.05, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                log.warning("%s did not stop when told to; killing it", child.name)
-                child.process.kill()
-                child.process.wait()
+            while child.process.poll() is None:
+                # Its last words may be more than the pipe holds: it ends only if somebody listens.
+                said += self.read(child, time.monotonic())
+                if time.monotonic() > deadline:
+                    log.warning("%s did not stop when told to; killing it", child.name)
+                    child.process.kill()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.process.wait(timeout=LISTEN)
+            said += self.read(child, time.monotonic())
             self._close(child)
+        return said
 
     def _close(self, child: Child) -> None:
         if child.inbox is not None:

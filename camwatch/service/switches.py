@@ -10,6 +10,8 @@ from camwatch.files import write_whole
 log = logging.getLogger(__name__)
 
 VERSION = 1
+SWITCHES_FILE = "switches.json"
+"""Name of the file within the state directory."""
 
 
 class Switches:
@@ -25,6 +27,7 @@ class Switches:
         self._path = path
         self._configured = dict(cameras)
         self._said: dict[str, bool] = {}
+        self._in_doubt = False
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             if stored["version"] != VERSION:
@@ -34,11 +37,14 @@ class Switches:
             return
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.error("%s is damaged (%s): all cameras stay off until they are switched on again", path, error)
-            self._said = dict.fromkeys(self._configured, False)
+            self._in_doubt = True
+            self.configure(cameras)
 
     def configure(self, cameras: Mapping[str, bool]) -> None:
         """The configuration has changed; what somebody said goes before it all the same."""
         self._configured = dict(cameras)
+        for camera in cameras if self._in_doubt else ():
+            self._said.setdefault(camera, False)
 
     def is_on(self, camera: str) -> bool:
         """Whether the camera is to be read."""

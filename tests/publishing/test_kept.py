@@ -32,6 +32,15 @@ def test_topics_are_remembered_until_the_broker_has_cleared_them(tmp_path: Path)
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_of_the_topics_of_another_life_the_status_is_cleared_last(tmp_path: Path) -> None:
+    path = tmp_path / "kept.json"
+    kept = Kept(path)
+    kept.set("nvr/status")
+    kept.set("nvr/door/state")
+    kept.save()
+    assert saved(path).unclaimed() == ["nvr/door/state", "nvr/status"]
+
+
 def test_faces_of_those_who_left_are_found(tmp_path: Path) -> None:
     kept = Kept(tmp_path / "kept.json")
     kept.set("door/image", "Sam")

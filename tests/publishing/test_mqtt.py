@@ -1,11 +1,13 @@
 """The publisher against a real mosquitto: delivery, outages, retained values, commands."""
 
+import gc
 import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from camwatch.publishing.broker import Broker
@@ -230,6 +232,20 @@ topic readwrite #
 """
 
 
+def test_a_node_whose_topics_another_one_clears_says_everything_again(mosquitto: Start, tmp_path: Path) -> None:
+    """As a second node does that was set up with a copy of the first one's state."""
+    broker = mosquitto()
+    state = TOPICS.camera_state("front_door")
+    with Subscriber(broker) as other, Owner(tmp_path, address(broker)) as owner:
+        owner.publisher.retain(state, b"{}")
+        owner.pump_until_connected()
+        other.wait_for(lambda all_: payloads(all_, state) == [b"{}"])
+        for topic in (state, TOPICS.status):
+            other.publish(topic, b"", retain=True)
+        owner.pump_until(lambda: payloads(other.messages, TOPICS.status)[-2:] == [b"", b"online"])
+        owner.pump_until(lambda: payloads(other.messages, state)[-2:] == [b"", b"{}"])
+
+
 def test_a_forbidden_topic_keeps_the_event_and_is_said_once(
     mosquitto: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -267,6 +283,21 @@ def test_another_broker_gets_everything_and_the_old_one_a_goodbye(mosquitto: Sta
         assert payloads(after.messages, TOPICS.status) == [b"online"]
         assert ids(payloads(before.messages, TOPICS.event)) == [event(1).event_id]
         assert ids(payloads(after.messages, TOPICS.event)) == [event(2).event_id]
+
+
+def test_a_broker_that_was_left_keeps_no_socket_of_ours(mosquitto: Start, tmp_path: Path) -> None:
+    old, new = mosquitto(), mosquitto()
+    gc.disable()  # sockets must not live until somebody collects circles
+    try:
+        with Owner(tmp_path, address(old)) as owner:
+            owner.pump_until_connected()
+            before = psutil.Process().num_fds()
+            for there in (new, old, new):
+                owner.publisher.move(address(there), timeout=2.0)
+                owner.pump_until_connected()
+            assert psutil.Process().num_fds() == before
+    finally:
+        gc.enable()
 
 
 def test_events_wait_through_a_move_between_two_brokers_that_are_down(mosquitto: Start, tmp_path: Path) -> None:

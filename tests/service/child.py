@@ -23,6 +23,12 @@ def main() -> None:
     if behaviour == "torn":
         os.write(worker._outlet.fd, b"\x40\x00\x00\x00\x00\x00")
         raise SystemExit(1)
+    if behaviour == "talkative":
+        while not worker.stopping:
+            worker.wait(0.05)
+        for number in range(20):  # many times what a pipe holds
+            worker.send(Message("word", {"number": number}, bytes(60_000)))
+        raise SystemExit(0)
     while not worker.stopping:
         worker.beat(lambda: {"n": 1}, every=0.05)
         worker.wait(0.05)

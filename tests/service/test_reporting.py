@@ -231,6 +231,56 @@ def test_home_assistant_is_told_who_there_is_and_who_left(setting):
     assert len(told["person_ann_present"]) > 1
 
 
+def test_a_share_that_is_not_mounted_at_the_start_sends_nobody_away(setting, caplog):
+    setting.reporting.gallery_changed(recognizer("Ann", "Zoë"))
+    setting.reporting.states(NOW, [])
+    setting.reporting.events([event()], NOW)
+    reporting = again(setting)
+    reporting.gallery_changed(recognizer())
+    assert cleared(setting) == set()
+    told = json.loads(setting.publisher.last("homeassistant/device/camwatch_test/config"))["components"]
+    assert len(told["person_ann_present"]) > 1
+    assert "Home Assistant keeps 2 people" in caplog.text
+    reporting.states(NOW, [(CameraState("door", (), 0, None, None, 0.0), {}, 0)])
+    reporting.gallery_changed(recognizer("Ann"))
+    assert cleared(setting) == {"camwatch/test/person/zoe/state"}
+    reporting.gallery_changed(recognizer())
+    assert "camwatch/test/person/ann/state" in cleared(setting), "the last one left while we were looking"
+
+
+def test_a_camera_that_left_is_taken_back_after_its_last_event(setting):
+    setting.reporting.camera_switched("door", on=True)
+    setting.reporting.cameras_came(["door"])
+    setting.reporting.events([event(EventType.ENDED)], NOW)
+    setting.reporting.cameras_left(["door"])
+    setting.reporting.every_second(NOW, mqtt_connected=True)
+    assert cleared(setting) == set(), "its last event is still to be sent"
+    setting.outbox.acknowledge(["event-1"], NOW)
+    setting.reporting.every_second(NOW + 1, mqtt_connected=True)
+    topics = setting.topics
+    assert {topics.camera_enabled("door"), topics.camera_availability("door")} <= cleared(setting)
+
+
+def test_a_camera_that_came_back_meanwhile_stays(setting):
+    setting.reporting.cameras_left(["door"])
+    setting.reporting.cameras_came(["door"])
+    setting.reporting.every_second(NOW, mqtt_connected=True)
+    assert cleared(setting) == set()
+
+
+def test_who_was_last_before_a_camera_is_known_though_seen_elsewhere_since(setting):
+    first = replace(event(number=1), visit_id="one")
+    elsewhere = replace(event(number=2), visit_id="two", camera="yard", decided_at=NOW + 60, last_seen=NOW + 60)
+    setting.reporting.events([first], NOW)
+    setting.outbox.put([(elsewhere, encode(payload(elsewhere, node="test", late=False, snapshot=None)))], NOW)
+    reporting = again(setting)
+    reporting.begin(["door"], NOW + 100)
+    reporting.gallery_changed(recognizer("Ann"))
+    reporting.states(NOW + 100, [(CameraState("door", (), 0, None, None, 0.0), {}, 0)])
+    state = json.loads(setting.publisher.last(setting.topics.camera_state("door")))
+    assert state["last_person"] == "Ann"
+
+
 def test_the_switch_is_a_metric_too(setting):
     for on in (True, False):
         setting.reporting.camera_switched("door", on=on)

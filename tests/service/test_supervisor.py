@@ -145,6 +145,14 @@ def test_a_stopped_child_stays_stopped(supervisor):
     assert hellos(listen(supervisor, lambda ms: len(hellos(ms)) == 1))[0] != pid
 
 
+def test_a_stopped_child_is_heard_to_its_last_word(supervisor, caplog):
+    supervisor.add(child("talkative"), time.monotonic())
+    listen(supervisor, hellos)
+    said = supervisor.stop_all(["test child"])
+    assert [message.fields["number"] for message in said if message.kind == "word"] == list(range(20))
+    assert "killing it" not in caplog.text
+
+
 def test_a_deaf_or_frozen_child_is_killed_at_the_stop(supervisor):
     supervisor.add(child("deaf"), time.monotonic())
     pid = hellos(listen(supervisor, lambda ms: len(hellos(ms)) == 1))[0]

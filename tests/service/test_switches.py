@@ -45,6 +45,18 @@ def test_a_damaged_file_keeps_every_camera_off_and_is_told_of(tmp_path, caplog):
     assert caplog.text.count("is damaged") == 5
 
 
+def test_after_damage_a_camera_that_comes_later_stays_off_too_and_so_it_is_remembered(tmp_path):
+    path = tmp_path / "switches.json"
+    path.write_bytes(b"{")
+    switches = Switches(path, CAMERAS)
+    switches.configure({**CAMERAS, "street": True})
+    assert not switches.is_on("street")
+    switches.set("front", True)
+    again = Switches(path, {**CAMERAS, "street": True})
+    assert again.is_on("front")
+    assert not again.is_on("street")
+
+
 def test_a_full_disk_is_told_of_and_the_switch_works_all_the_same(tmp_path, caplog):
     switches = Switches(tmp_path / "missing" / "switches.json", CAMERAS)
     switches.set("front", False)

@@ -172,3 +172,48 @@ def test_networks_that_cannot_be_had_do_not_end_a_running_daemon(
     process.wait_for(lambda: process.metrics()['camwatch_frames_total{camera="front",outcome="analyzed"}'] > before, 20)
     assert process.stop()[0] == 0
     assert "Traceback" not in process.log
+
+
+def test_another_scene_begins_anew_and_another_state_folder_forgets_no_switch(
+    tmp_path: Path,
+    made_scenes: Any,
+    rtsp_server: Any,
+    mosquitto: Callable[..., Mosquitto],
+    daemon: Callable[[dict[str, Any]], Daemon],
+    free_port: int,
+) -> None:
+    cameras = rtsp_server({"/front": made_scenes.sam_always, "/lane": made_scenes.stranger_720p})
+    broker = mosquitto()
+    front = {"source": cameras.url("/front")}
+    config = configuration(tmp_path, broker, made_scenes.faces, {"front": front}, free_port)
+    config["events"]["visit_gap"] = "60s"
+    with Subscriber(broker, "#") as subscriber:
+        process = daemon(config)
+        process.wait_ready()
+        it = Reloaded(process, config)
+        subscriber.wait_for(lambda ms: ("recognized", "Sam") in kinds(ms, "front"), timeout=60)
+
+        # The camera looks elsewhere: whoever was there has not stayed for the gap, and is not the one who is there now.
+        front["source"] = cameras.url("/lane")
+        it.reload()
+        subscriber.wait_for(lambda ms: ("unknown", None) in kinds(ms, "front"), timeout=60)
+        assert kinds(subscriber.messages, "front") == [("recognized", "Sam"), ("ended", "Sam"), ("unknown", None)]
+
+        # Somebody switched it off, then the state moves: the camera stays off, and what left leaves the broker too.
+        subscriber.publish("camwatch/test/camera/front/enabled/set", b"OFF")
+        process.wait_for(lambda: it.reader("front") is None, 20)
+        config["cameras"] = {"back": {"source": cameras.url("/lane")}, "front": front}
+        it.reload()
+        process.wait_for(lambda: it.reader("back") is not None, 30)
+        subscriber.wait_for(lambda ms: last(subscriber, "camwatch/test/camera/back/availability") == b"online")
+        del config["cameras"]["back"]
+        config["events"]["state"] = str(tmp_path / "moved")
+        it.reload("stopping, to begin again")
+        config["recognition"]["threshold"] = 0.55
+        assert "the history of visits stays in" in it.reload("ready, watching")
+        process.wait_for(lambda: process.metrics()["camwatch_threshold"] == 0.55, 30, "the second SIGHUP got lost")
+        subscriber.wait_for(lambda ms: last(subscriber, "camwatch/test/camera/front/enabled") == b"OFF")
+        subscriber.wait_for(lambda ms: last(subscriber, "camwatch/test/camera/back/availability") == b"", timeout=30)
+        assert it.reader("front") is None
+        assert process.stop()[0] == 0
+    assert "Traceback" not in process.log
