@@ -93,6 +93,10 @@ add_user() {
 # A fresh environment beside the one in use, which takes its place only when it works.
 install_packages() {
     "$PYTHON" "$here/setup/system.py" python
+    # An environment is only links to the interpreter that made it.
+    case $("$PYTHON" -c 'import os, sys; print(os.path.realpath(sys.base_prefix))') in
+        /home/* | /root/*) fail "$PYTHON is in a home folder, where the service may not look: PYTHON names another" ;;
+    esac
     new=$prefix/venv-$(date +%Y%m%d-%H%M%S)
     sources=$(mktemp -d)
     trap 'rm -rf "$sources" "$new"' EXIT

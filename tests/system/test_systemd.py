@@ -28,6 +28,7 @@ from tests.system.daemon import Daemon
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "systemd" / "camwatch.service"
 INSTALLER = ROOT / "systemd" / "install.sh"
+PROOF = ROOT / "systemd" / "prove.sh"
 EXPOSURE = 15
 """The most that `systemd-analyze security` may say, in tenths, whatever its version looks at."""
 STATED = re.compile(r"as systemd (\d+) rates it from 0 to 10: \*\*([0-9.]+)\*\*")
@@ -123,11 +124,12 @@ def files(root: Path) -> dict[str, int]:
     }
 
 
-def test_the_installer_is_sound_shell() -> None:
-    assert subprocess.run(["sh", "-n", str(INSTALLER)], check=False).returncode == 0
-    assert os.access(INSTALLER, os.X_OK)
+@pytest.mark.parametrize(("shell", "script"), [("sh", INSTALLER), ("bash", PROOF)])
+def test_the_scripts_are_sound_shell(shell: str, script: Path) -> None:
+    assert subprocess.run([shell, "-n", str(script)], check=False).returncode == 0
+    assert os.access(script, os.X_OK)
     if shellcheck := shutil.which("shellcheck"):
-        done = subprocess.run([shellcheck, str(INSTALLER)], capture_output=True, text=True, check=False)
+        done = subprocess.run([shellcheck, str(script)], capture_output=True, text=True, check=False)
         assert done.stdout == ""
 
 
