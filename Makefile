@@ -3,7 +3,9 @@
 # make test      all tests; ARGS="-k ring" passes options to pytest
 # make homeassistant  a Home Assistant for the tests that need one (five minutes; Python 3.13)
 # make bench     measures everything, about an hour; fills docs/performance.md
-# make faults    breaks everything a thousand times and counts what is lost, about an hour
+# make faults    breaks everything a thousand times and counts what is lost, 40 minutes; see docs/faults.md
+# make soak      an hour of ordinary trouble, and whether anything grows: make soak MINUTES=60
+# make audit     is everything pinned, and what is pinned installed? Asks pip-audit for known weaknesses, where it is
 # make demo      the whole daemon on recorded cameras, no configuration needed
 # make clean     back to a clean clone
 #
@@ -11,6 +13,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+MINUTES ?= 60
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -22,7 +25,7 @@ export PIP_ROOT_USER_ACTION := ignore
 PIP := $(BIN)/python -m pip --no-input
 
 .DEFAULT_GOAL := install
-.PHONY: install check lint types contracts test homeassistant bench faults demo clean
+.PHONY: install check lint types contracts test audit homeassistant bench faults soak demo clean
 
 install: $(STAMP)
 	@$(BIN)/python setup/system.py libraries
@@ -52,6 +55,12 @@ test: install
 	@$(BIN)/python setup/system.py servers
 	$(BIN)/python -m pytest $(ARGS)
 
+# pip-audit looks the pins up in a database of known weaknesses, which needs a network.
+audit: install
+	@$(BIN)/python setup/audit.py
+	@if command -v pip-audit >/dev/null; then pip-audit --disable-pip --no-deps -r constraints.txt; else \
+	echo "audit: pip-audit is not here, so nothing was asked about known weaknesses: pipx install pip-audit"; fi
+
 homeassistant:
 	$(PYTHON) setup/homeassistant.py .homeassistant $(HASS_PYTHON)
 
@@ -66,6 +75,10 @@ bench: install
 faults: install
 	@$(BIN)/python setup/system.py servers
 	$(BIN)/python -m tests.faults $(ARGS)
+
+soak: install
+	@$(BIN)/python setup/system.py servers
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
 
 demo: install
 	@$(BIN)/python -m camwatch demo

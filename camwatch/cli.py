@@ -138,13 +138,25 @@ def watch(
     false_alarm_rate: Annotated[
         float, typer.Option(min=0.0001, max=0.1, help="Share of strangers' visits that may get a name.")
     ] = 0.01,
+    ca_certs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", exists=True, dir_okay=False, help="Of rtsps:// and https://: whose certificates to trust."
+        ),
+    ] = None,
+    server_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The name in the camera's certificate, if not its host.")
+    ] = None,
+    verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Check the camera's certificate.")] = True,
 ) -> int:
     """Print who one video or stream shows, as JSON lines."""
+    from camwatch.capture.trust import Trust
     from camwatch.tools.watch import watch as command
 
     return command(
         source,
         faces,
+        trust=Trust(str(ca_certs) if ca_certs else None, server_name, verify),
         annotate=annotate,
         show=show,
         fps=fps,
@@ -235,21 +247,26 @@ def enroll(
 @app.command()
 def forget(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The person's name.")],
-    faces: _Faces = DEFAULT_FACES,
+    faces: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help=f"The gallery. [default: the configuration's, or {DEFAULT_FACES}]"),
+    ] = None,
     state: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help=f"The daemon's state, for the snapshots. [default: {DEFAULT_STATE}, with the default gallery]",
+            help=f"The daemon's state. [default: the configuration's, or {DEFAULT_STATE} with the default gallery]",
         ),
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The daemon's configuration: names both, and the broker to be cleared."),
+    ] = None,
 ) -> int:
-    """Erase a person's photos, embeddings and snapshots."""
-    from camwatch.tools.enroll import forget as command
+    """Erase a person: photos, embeddings, visits, snapshots, retained messages."""
+    from camwatch.tools.forget import command
 
-    if state is None and faces == DEFAULT_FACES and DEFAULT_STATE.is_dir():
-        state = DEFAULT_STATE
-    return command(name, faces, state)
+    return command(name, faces=faces, state=state, config=config)
 
 
 @app.command()

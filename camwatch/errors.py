@@ -11,12 +11,34 @@ CamwatchError
 │   ├── SourceLost            was delivering and stopped: reconnect
 │   └── SourceRefused         retrying soon cannot cure it: wrong password, unknown path, no such file
 ├── StateError                the state directory or its database
+│   └── StateInUse            another process has it
 └── DeliveryError             the broker refused us or our messages
 """
 
+import re
+
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def one_line(text: str) -> str:
+    """Text fit for a message, whatever file name is in it.
+
+    What would break the line, steer a terminal, turn the writing around or cannot be encoded becomes an escape such as
+    `\\n`.
+    """
+    return _UNFIT.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
 
 class CamwatchError(Exception):
-    """Base of all errors raised on purpose. The message is one line, fit to be shown to the user."""
+    """Base of all errors raised on purpose. The message is one line, fit to be shown to the user.
+
+    Args:
+        lines: The message; only `ConfigError` has several lines.
+    """
+
+    def __init__(self, *lines: str) -> None:
+        """Keep the message."""
+        super().__init__("\n".join(map(one_line, lines)))
 
 
 class InputError(CamwatchError):
@@ -32,8 +54,8 @@ class ConfigError(InputError):
 
     def __init__(self, *problems: str) -> None:
         """Keep all problems, so that they are reported at once."""
-        super().__init__("\n".join(problems))
-        self.problems = problems
+        super().__init__(*problems)
+        self.problems = tuple(map(one_line, problems))
 
 
 class PhotoError(InputError):
@@ -54,7 +76,7 @@ class SourceError(CamwatchError):
     Args:
         message: One line without credentials.
         reason: A short word from a fixed set, used as a metric label: `timeout`, `refused`, `unauthorized`,
-            `not_found`, `ended`, `invalid`, `network`.
+            `certificate`, `not_found`, `ended`, `invalid`, `network`.
     """
 
     def __init__(self, message: str, reason: str) -> None:
@@ -77,6 +99,10 @@ class SourceRefused(SourceError):
 
 class StateError(CamwatchError):
     """The state directory or its database cannot be used."""
+
+
+class StateInUse(StateError):
+    """Another process has the state directory: a daemon runs on it."""
 
 
 class DeliveryError(CamwatchError):

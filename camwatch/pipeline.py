@@ -112,6 +112,10 @@ class Decider:
         """End all visits of a camera, which was switched off or is at the end of its recording."""
         return self._cameras[camera].flush(now)
 
+    def forget(self, person: str, now: float) -> list[Event]:
+        """End the open visits of a person, before all cameras; the events still name the person."""
+        return [event for tracker in self._cameras.values() for event in tracker.forget(person, now)]
+
     def replace_recognizer(self, recognizer: Recognizer) -> None:
         """Decide by another gallery from the next face on, for all cameras; visits go on."""
         self._recognizer = recognizer

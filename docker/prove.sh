@@ -168,7 +168,8 @@ started+=($!)
 say "run, with docker/camwatch.yml: only broker, port and camera are this machine's"
 sed -e 's#host: mosquitto .*#host: 127.0.0.1\n  port: 18830#' -e 's#0\.0\.0\.0#127.0.0.1\n  port: 18470#' \
     "$repository/docker/camwatch.yml" > "$config/camwatch.yml"
-printf 'mqtt_password: proof\nfront_door: /mirror/noface_face.mov\n' > "$config/secrets.yaml"
+token=0123456789abcdef
+printf 'mqtt_password: proof\nhttp_token: "%s"\nfront_door: /mirror/noface_face.mov\n' "$token" > "$config/secrets.yaml"
 chmod 0644 "$config"/*
 contained --net "$python" -m camwatch check /etc/camwatch/camwatch.yml > "$work/checked"
 shm_before=$(find /dev/shm -mindepth 1 | wc -l)
@@ -185,7 +186,8 @@ done
 echo "ready after $SECONDS s"
 contained /usr/bin/env CAMWATCH_HTTP_PORT=18470 "$python" /opt/healthcheck.py || fail "the health check"
 for _ in $(seq 60); do grep -aqE '"event_type": ?"ended"' "$work/messages" && break; sleep 1; done
-curl -fs http://127.0.0.1:18470/metrics > "$work/metrics"
+curl -fs http://127.0.0.1:18470/metrics && fail "/metrics asks for no token"
+curl -fs --header "Authorization: Bearer $token" http://127.0.0.1:18470/metrics > "$work/metrics"
 grep -E '^camwatch_(mqtt_connected|gallery_people|events_total|frames_captured_total|process_restarts_total)' "$work/metrics"
 grep -aoE '"event_type": ?"[a-z]+"' "$work/messages" | sort | uniq -c
 grep -aqE '"event_type": ?"recognized"' "$work/messages" || fail "nobody was recognized"

@@ -25,6 +25,18 @@ if [ ! -e local/secrets.yaml ] && [ ! -e local/mosquitto_users ]; then
     echo "docker/local/secrets.yaml: write your camera's address here"
     echo "docker/local/mosquitto_users: Home Assistant logs in to the broker with the name and password of line 2"
 fi
+if [ ! -e local/http_token ]; then
+    # Prometheus has it in a file of its own, camwatch among its secrets.
+    token=$(sed -n 's/^http_token: *"*\([^" ]*\)"*.*/\1/p' local/secrets.yaml)
+    if [ -z "$token" ]; then
+        token=$(password)
+        printf 'http_token: "%s"\n' "$token" >> local/secrets.yaml
+    fi
+    printf '%s' "$token" > local/http_token
+    if ! grep -q '!secret http_token' local/camwatch.yml; then
+        echo "docker/local/camwatch.yml: write under http: \`token: !secret http_token\`, as docker/camwatch.yml has it"
+    fi
+fi
 if [ ! -e local/grafana_admin_password ]; then
     printf '%s' "$(password)" > local/grafana_admin_password
     echo "docker/local/grafana_admin_password: for the user admin at http://127.0.0.1:3000"

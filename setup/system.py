@@ -38,6 +38,7 @@ LIBRARY_PACKAGES = {
 
 SERVER_PACKAGES = (
     "gir1.2-gst-rtsp-server-1.0",
+    "glib-networking",
     "gstreamer1.0-plugins-bad",
     "gstreamer1.0-plugins-base",
     "gstreamer1.0-plugins-good",

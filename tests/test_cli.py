@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from camwatch import __version__, cli
+from camwatch.capture.trust import Trust
 from camwatch.cli import main
 from camwatch.config.model import DEFAULT_FACES, DEFAULT_STATE
 from camwatch.errors import CamwatchError, ConfigError, PhotoError, SourceLost
@@ -49,6 +50,7 @@ WATCH = {
     "min_face": 40,
     "threshold": None,
     "false_alarm_rate": 0.01,
+    "trust": Trust(),
 }
 
 BENCH = {
@@ -95,7 +97,13 @@ BENCH = {
                 "min_face": 60,
                 "threshold": 0.7,
                 "false_alarm_rate": 0.1,
+                "trust": Trust(),
             },
+        ),
+        (
+            f"watch rtsps://h/1 --faces . --ca-certs {__file__} --server-name CAM --no-verify",
+            ("rtsps://h/1", Path()),
+            WATCH | {"trust": Trust(__file__, "CAM", verify=False)},
         ),
         ("enroll Zoë a.jpg b.jpg --faces f", ("Zoë", [Path("a.jpg"), Path("b.jpg")], Path("f")), {}),
         ("forget Zoë --faces f --state s", ("Zoë", Path("f"), Path("s")), {}),

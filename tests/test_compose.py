@@ -99,11 +99,26 @@ def test_the_set_up_makes_what_is_mounted_and_nobody_else_can_read_it(made: Path
 
 def test_the_set_up_leaves_what_is_there(made: Path) -> None:
     local = made / LOCAL
-    (local / "camwatch.yml").write_text("mine")
+    (local / "camwatch.yml").write_text("mine: !secret http_token")
     before = {path.name: path.read_bytes() for path in local.iterdir()}
     again = subprocess.run(["/bin/sh", str(made / "docker/setup.sh")], check=True, capture_output=True, text=True)
     assert again.stdout == ""
     assert {path.name: path.read_bytes() for path in local.iterdir()} == before
+
+
+def test_a_set_up_from_before_there_was_a_token_gets_one_and_is_told_where_it_goes(made: Path) -> None:
+    local = made / LOCAL
+    (local / "http_token").unlink()
+    (local / "camwatch.yml").write_text("mine")
+    (local / "secrets.yaml").write_text("mqtt_password: mine\n")
+    again = subprocess.run(["/bin/sh", str(made / "docker/setup.sh")], check=True, capture_output=True, text=True)
+    secrets = yaml.safe_load((local / "secrets.yaml").read_text("utf-8"))
+    assert secrets == {"mqtt_password": "mine", "http_token": (local / "http_token").read_text("utf-8")}
+    assert again.stdout.count("\n") == 1
+    assert "token: !secret http_token" in again.stdout
+    (local / "http_token").unlink()
+    subprocess.run(["/bin/sh", str(made / "docker/setup.sh")], check=True, capture_output=True)
+    assert (local / "http_token").read_text("utf-8") == secrets["http_token"]
 
 
 def test_passwords_are_random_and_the_broker_knows_that_of_camwatch(made: Path) -> None:
@@ -111,8 +126,10 @@ def test_passwords_are_random_and_the_broker_knows_that_of_camwatch(made: Path) 
     lines = (made / LOCAL / "mosquitto_users").read_text("utf-8").splitlines()
     users = dict(line.split(":") for line in lines)
     assert users["camwatch"] == secrets["mqtt_password"]
-    passwords = {*users.values(), (made / LOCAL / "grafana_admin_password").read_text("utf-8")}
-    assert len(passwords) == 3
+    token, grafana = ((made / LOCAL / name).read_text("utf-8") for name in ("http_token", "grafana_admin_password"))
+    assert token == secrets["http_token"]
+    passwords = {*users.values(), token, grafana}
+    assert len(passwords) == 4
     assert all(len(password) == 24 for password in passwords)
 
 
@@ -139,6 +156,8 @@ def test_the_example_fits_compose(made: Path) -> None:
     assert camwatch["secrets"] == [{"source": "camwatch_secrets", "target": "/etc/camwatch/secrets.yaml"}]
     assert config.mqtt.host in SERVICES
     assert config.http.host == "0.0.0.0"
+    assert config.http.token is not None
+    assert config.http.token.get_secret_value() == (made / LOCAL / "http_token").read_text("utf-8")
     assert camwatch["ports"] == [f"127.0.0.1:{config.http.port}:{config.http.port}"]
 
 
@@ -148,6 +167,8 @@ def test_prometheus_asks_camwatch_and_finds_its_rules() -> None:
     assert (job["job_name"], job["static_configs"]) == ("camwatch", [{"targets": ["camwatch:8470"]}])
     targets = [target for _, target, _ in mounts(SERVICES["prometheus"])]
     assert set(config["rule_files"]) < set(targets)
+    assert job["authorization"] == {"credentials_file": "/run/secrets/http_token"}
+    assert SERVICES["prometheus"]["secrets"] == ["http_token"]
 
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed: apt-get install prometheus")
@@ -158,6 +179,8 @@ def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
         if target.endswith(".rules.yml"):
             text = text.replace(target, str(ROOT / source))
     assert str(ROOT) in text
+    (tmp_path / "token").write_text("0123456789abcdef")
+    text = text.replace("/run/secrets/http_token", str(tmp_path / "token"))
     (tmp_path / "prometheus.yml").write_text(text, "utf-8")
     command = ["promtool", "check", "config", str(tmp_path / "prometheus.yml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

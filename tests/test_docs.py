@@ -216,7 +216,8 @@ def test_defaults_are_the_models(tmp_path: Path) -> None:
 
 
 def test_example_configurations_load(tmp_path: Path) -> None:
-    (tmp_path / "secrets.yaml").write_text("mqtt_password: x\nfront_door: rtsp://user:x@192.168.1.20/1\n")
+    secrets = {"mqtt_password": "x", "front_door": "rtsp://user:x@192.168.1.20/1", "http_token": "t" * 48}
+    (tmp_path / "secrets.yaml").write_text(yaml.safe_dump(secrets))
     blocks = code(page("configuration.md"), "yaml")
     assert len(blocks) >= 4
     for block in blocks:
@@ -238,7 +239,7 @@ def test_the_table_of_thresholds_is_computed() -> None:
 # -- troubleshooting
 
 EXAMPLES = re.compile(
-    r"camwatch: |reader front_door|front_door|camwatch\.yml:\d+|rtsp://\S+/stream1|https?://\S+|/(?:var|opt)/[\w./-]*[\w-]"
+    r"camwatch: |reader front_door|front_door|camwatch\.yml:\d+|rtsps?://\S+/stream1|https?://\S+|/(?:var|opt)/[\w./-]*[\w-]"
     r"|\[Errno 98\] Address already in use|Permission denied|Connection refused|Not authorized"
     r"|Name or service not known|unable to get local issuer certificate|Invalid data found when processing input"
     r"|database or disk is full|database disk image is malformed|events\.sqlite\.damaged-\w+|BadZipFile|SIGKILL"

@@ -10,18 +10,18 @@ Kind = Literal["network", "webcam", "file"]
 NETWORK = ("rtsp", "rtsps", "http", "https")
 """The schemes that camwatch reads."""
 
-_SCHEME = re.compile(r"([a-z][a-z0-9+._-]+)://", re.IGNORECASE)
+_SCHEME = re.compile(r"([a-z][a-z0-9+._-]{1,40})://", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(://)[^\s/?#]*@")
 _UP_TO_AT = re.compile(r"(?<!\S)\S*@")
 _DRIVE = re.compile(r"^\W*[A-Za-z]:[\\/]")
-_PARAMETER = re.compile(
-    r"(?<![\w-])("
-    r"[\w-]*(?:passw|passphrase|passcode|pwd|token|secret|credential|signature|usr|login)\w*"
-    r"|(?:[\w-]*[_-])?(?:pass|psw|pw|(?:api|access)?key|user(?:_?name|_?id)?|auth(?!or)\w*)"
-    r"|(?<=[?&;/])[pu]"
-    r")=[^&\s]+",
+_KEY = re.compile(r"(?<![\w-])([\w-]++)=(?=[^&\s])")
+_VALUE = re.compile(r"[^&\s]+")
+_SECRET_KEY = re.compile(
+    r"(?:passw|passphrase|passcode|pwd|token|secret|credential|signature|usr|login)\w*$"
+    r"|(?:^|[_-])(?:pass|psw|pw|(?:api|access)?key|user(?:_?name|_?id)?|auth(?!or)\w*)$",
     re.IGNORECASE,
 )
+_LONGEST_KEY = 200
 
 
 def mask(text: str) -> str:
@@ -38,7 +38,28 @@ def mask(text: str) -> str:
     Other text stays as it is: times, mail addresses, paths, host names with ports.
     """
     text = _AUTHORITY.sub(r"\1***@", text)
-    return _UP_TO_AT.sub(_without_login, _PARAMETER.sub(r"\1=***", text))
+    return _UP_TO_AT.sub(_without_login, _without_parameters(text))
+
+
+def _without_parameters(text: str) -> str:
+    """The values of parameters that look like a user or a password replaced; one pass, however long the text."""
+    parts, at = [], 0
+    for found in _KEY.finditer(text):
+        value = _VALUE.match(text, found.end())
+        if found.start() < at or value is None or not _is_secret(text, found):
+            continue
+        parts += [text[at : found.end()], "***"]
+        at = value.end()
+    return "".join([*parts, text[at:]])
+
+
+def _is_secret(text: str, found: re.Match[str]) -> bool:
+    key = found[1]
+    if len(key) > _LONGEST_KEY:
+        return True  # nobody's key; the pattern below would take long over it
+    if key in {"p", "u", "P", "U"} and text[max(found.start() - 1, 0) : found.start()] in {"?", "&", ";", "/"}:
+        return True
+    return _SECRET_KEY.search(key) is not None
 
 
 def _without_login(word: re.Match[str]) -> str:

@@ -8,9 +8,10 @@ from camwatch.capture.address import kind, mask
 from camwatch.capture.decode import RawFrame
 from camwatch.capture.file import FileSource
 from camwatch.capture.rtsp import Transport, network_source
+from camwatch.capture.trust import Trust
 from camwatch.capture.webcam import webcam_source
 
-__all__ = ["Source", "Transport", "mask", "open_source"]
+__all__ = ["Source", "Transport", "Trust", "mask", "open_source"]
 
 
 class Source(Protocol):
@@ -52,6 +53,7 @@ def open_source(
     start_at: float | None = None,
     on_wait: Callable[[], None] | None = None,
     wanted_fps: float = math.inf,
+    trust: Trust | None = None,
 ) -> Source:
     """The source that an address means; nothing is opened before `frames()`.
 
@@ -65,6 +67,7 @@ def open_source(
         on_wait: Called at least once a second while a recording waits for its time.
         wanted_fps: Pictures in a second that are wanted of a camera on the network: where far more come, those on
             which no other depends may be left out (`thrift.py`). A recording always gives all of its pictures.
+        trust: Which certificates of `rtsps` and `https` are believed; by default those that the system trusts.
 
     Raises:
         SourceRefused: The address has a scheme that camwatch does not read.
@@ -73,7 +76,7 @@ def open_source(
     text = str(address)
     match kind(text):
         case "network":
-            return network_source(text, transport=transport, timeout=timeout, wanted_fps=wanted_fps)
+            return network_source(text, transport=transport, timeout=timeout, wanted_fps=wanted_fps, trust=trust)
         case "webcam":
             return webcam_source(text, timeout=timeout)
         case "file":

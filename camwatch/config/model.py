@@ -6,14 +6,11 @@ in `config/camwatch.yml`; the texts below also describe them in `camwatch schema
 
 import os
 import socket
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PrivateAttr,
     SecretStr,
@@ -23,10 +20,13 @@ from pydantic import (
     model_validator,
 )
 
-from camwatch.capture.address import mask
+from camwatch.capture.address import mask, scheme
+from camwatch.capture.trust import ENCRYPTED
+from camwatch.config.encryption import CameraTls, Section, Tls
 from camwatch.config.fields import Choice, Duration, Number, Place, Secret, Switch, Text, problem
-from camwatch.config.problems import explain
-from camwatch.config.values import HOST, TOPIC, Mask, Name, Polygon, SourceUrl
+from camwatch.config.places import unreadable, unwritable
+from camwatch.config.problems import MOST, explain
+from camwatch.config.values import HOST, TOKEN, TOPIC, Mask, Name, Polygon, SourceUrl, Token, is_loopback
 from camwatch.config.yamlfile import Document, read
 from camwatch.errors import ConfigError
 from camwatch.names import slug
@@ -53,37 +53,6 @@ _MinFace = Annotated[int, Number(least=20, most=1000, whole=True)]
 
 def _or_switch(schema: dict[str, Any]) -> None:
     schema["anyOf"].append({"type": "boolean"})
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, no unknown keys; a section left empty has its defaults."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty(cls, data: object) -> object:
-        return {} if data is None else data
-
-
-class Tls(Section):
-    """An encrypted connection to the broker."""
-
-    ca_certs: _File | None = None
-    """Certificates of the authorities to trust (PEM); null trusts those of the system."""
-    certfile: _File | None = None
-    """Our own certificate (PEM), where the broker asks for one."""
-    keyfile: _File | None = None
-    """The key of `certfile`, where it is in a file of its own."""
-    insecure: _Switch = False
-    """Do not check whether the certificate belongs to the host."""
-
-    @field_validator("keyfile")
-    @classmethod
-    def _certified(cls, keyfile: Path | None, info: ValidationInfo) -> Path | None:
-        if keyfile and "certfile" in info.data and info.data["certfile"] is None:
-            raise problem("is of no use alone, give certfile too")
-        return keyfile
 
 
 class Mqtt(Section):
@@ -192,9 +161,22 @@ class Http(Section):
     """Where /metrics, /healthz and /readyz are served."""
 
     host: Annotated[str, HOST] = "127.0.0.1"
-    """Address to listen on; 0.0.0.0 is every network, without a password."""
+    """Address to listen on; 0.0.0.0 is every network, and wants a token."""
     port: _Port = 8470
     """Port to listen on."""
+    token: Annotated[SecretStr, Token()] | None = None
+    """What /metrics asks for (`Authorization: Bearer TOKEN`), best `!secret NAME`; null asks for nothing."""
+    public: _Switch = False
+    """true shows /metrics to everybody who reaches `host`, without a token."""
+
+    @model_validator(mode="after")
+    def _guarded(self) -> "Http":
+        if self.token is not None and self.public:
+            raise problem("goes against http.token, leave one of them out", key="http.public")
+        if self.token is None and not self.public and not is_loopback(self.host):
+            text = f"is missing: {self.host} lets others in. Give {TOKEN}; or public: true lets all read /metrics"
+            raise problem(text, key="http.token")
+        return self
 
 
 class Motion(Section):
@@ -226,6 +208,8 @@ class Camera(Section):
     """Frames analysed per second."""
     transport: Annotated[Transport, Choice(get_args(Transport))] = "tcp"
     """How RTSP carries the pictures."""
+    tls: CameraTls = Field(default_factory=CameraTls)
+    """Whose certificate is believed, where the address is rtsps:// or https://."""
     stall_timeout: Annotated[float, Duration(most=600)] = 10.0
     """A camera that is silent for this long is lost, and connected to again."""
     loop: _Switch = False
@@ -246,6 +230,14 @@ class Camera(Section):
         if loop and source is not None and not source.is_file:
             raise problem("only a recording can be played in a loop, leave this key out")
         return loop
+
+    @field_validator("tls")
+    @classmethod
+    def _encrypted(cls, tls: CameraTls, info: ValidationInfo) -> CameraTls:
+        source = info.data.get("source")
+        if source is not None and tls != CameraTls() and scheme(source.reveal()) not in ENCRYPTED:
+            raise problem("is of use for rtsps:// and https:// only, and the source is neither")
+        return tls
 
 
 class Config(Section):
@@ -333,7 +325,9 @@ def load(path: Path | str, *, environ: Mapping[str, str] | None = None) -> Confi
         found += explain(error, document, Config)
     if found or config is None:
         found.sort(key=lambda problem: (problem.file != document.file, problem.line))
-        raise ConfigError(*dict.fromkeys(map(str, found)))
+        told = list(dict.fromkeys(map(str, found)))
+        more = [f"{document.file}: has more problems than these"] if len(told) > MOST else []
+        raise ConfigError(*told[:MOST], *more)
     config._document = document
     return config
 
@@ -342,39 +336,16 @@ def verify(config: Config) -> list[str]:
     """What is wrong with the files and folders that a configuration names; empty where all is well."""
     faces = config.recognition.faces
     found = {
-        "recognition.faces": _unreadable(faces, folder=True),
-        "events.state": _unwritable(config.events.state),
-        "engine.facenet_weights": _unreadable(config.engine.facenet_weights),
+        "recognition.faces": unreadable(faces, folder=True),
+        "events.state": unwritable(config.events.state),
+        "engine.facenet_weights": unreadable(config.engine.facenet_weights),
     }
     if found["recognition.faces"] and not os.path.lexists(faces):
         found["recognition.faces"] += f", make it with: camwatch enroll NAME PHOTO --faces {faces}"
     for key in ("ca_certs", "certfile", "keyfile"):
-        found[f"mqtt.tls.{key}"] = _unreadable(getattr(config.mqtt.tls, key, None))
+        found[f"mqtt.tls.{key}"] = unreadable(getattr(config.mqtt.tls, key, None))
     for name, camera in config.cameras.items():
+        found[f"cameras.{name}.tls.ca_certs"] = unreadable(camera.tls.ca_certs)
         if camera.source.is_file:
-            found[f"cameras.{name}.source"] = _unreadable(Path(camera.source.reveal()))
+            found[f"cameras.{name}.source"] = unreadable(Path(camera.source.reveal()))
     return [f"{config.location(key)}: {key}: {mask(text)}" for key, text in found.items() if text]
-
-
-def _unreadable(path: Path | None, *, folder: bool = False) -> str | None:
-    kind, other = ("folder", "file") if folder else ("file", "folder")
-    try:
-        is_folder = path is None or stat.S_ISDIR(path.stat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return f"there is no {kind} {path}"
-    except OSError as error:
-        return f"{path} cannot be read: {error.strerror}"
-    if path is None:
-        return None
-    if is_folder != folder:
-        return f"{path} is a {other}, must be a {kind}"
-    needed = os.R_OK | os.X_OK if folder else os.R_OK
-    return None if os.access(path, needed) else f"{path} cannot be read by this user"
-
-
-def _unwritable(folder: Path) -> str | None:
-    """Why a folder cannot be written, or made where it is not there yet."""
-    standing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
-    if _unreadable(standing, folder=True):
-        return _unreadable(standing, folder=True)
-    return None if os.access(standing, os.W_OK | os.X_OK) else f"{standing} cannot be written by this user"

@@ -10,6 +10,8 @@ from camwatch.config.fields import alternatives, shown
 from camwatch.config.yamlfile import Document, KeyPath, Problem, dotted, nearest
 
 Model = type[BaseModel]
+MOST = 100
+"""Problems that are told; who has more does not read them all."""
 
 
 def explain(error: ValidationError, document: Document, root: Model) -> list[Problem]:
@@ -18,7 +20,7 @@ def explain(error: ValidationError, document: Document, root: Model) -> list[Pro
     Left out are values that the document itself complained of, and missing keys that were only misspelt.
     """
     problems, misspelt, missing = [], set(), []
-    for detail in error.errors(include_url=False, include_input=True):
+    for detail in error.errors(include_url=False, include_input=True)[:MOST]:
         path = tuple(part for part in detail["loc"] if part != "[key]")
         about = detail.get("ctx", {}).get("key")
         path = tuple(about.split(".")) if about else path

@@ -1,5 +1,6 @@
-"""Values of the configuration that have a meaning of their own: camera sources, names, hosts, topics, masks."""
+"""Values of the configuration that have a meaning of their own: camera sources, names, hosts, topics, tokens, masks."""
 
+import ipaddress
 import os
 import re
 from dataclasses import dataclass
@@ -7,12 +8,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SecretStr
 from pydantic_core import CoreSchema
 
 from camwatch.capture.address import NETWORK, kind, mask, scheme
 from camwatch.capture.address import Kind as SourceKind
-from camwatch.config.fields import Kind, Text, WrongValueError, alternatives, place, shown, text
+from camwatch.config.fields import Kind, Secret, Text, WrongValueError, alternatives, place, shown, text
 from camwatch.config.yamlfile import PLAIN, nearest
 from camwatch.names import slug
 
@@ -177,6 +178,35 @@ def _topic(prefix: str) -> str | None:
 
 HOST = Text("a host name or an address", _host, r"^[A-Za-z0-9_.:%-]+$")
 TOPIC = Text("a topic such as camwatch or home/camwatch", _topic, r"^[^$/+#\s][^/+#\s]*(/[^/+#\s]+)*$")
+
+TOKEN = "16 to 256 letters, digits and any of - . _ ~ + / =, for example from: openssl rand -hex 24"
+
+
+@dataclass(frozen=True, slots=True)
+class Token(Secret):
+    """A secret that others send us in a header: long enough not to be guessed, of letters that a header may have."""
+
+    def read(self, value: object, folder: Path) -> SecretStr:
+        """See Kind.read."""
+        secret = Secret.read(self, value, folder)
+        if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", secret.get_secret_value()):
+            raise WrongValueError(f"has letters that it cannot have, must be {TOKEN}")
+        if not 16 <= len(secret) <= 256:
+            raise WrongValueError(f"has {len(secret)} letters, must be {TOKEN}")
+        return secret
+
+    def json_schema(self) -> dict[str, Any]:
+        """See Kind.json_schema."""
+        return Secret.json_schema(self) | {"minLength": 16, "maxLength": 256, "pattern": "^[A-Za-z0-9._~+/-]+=*$"}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
 
 _POLYGON = "at least three corners [x, y] as fractions of the picture, for example [[0, 0], [0.3, 0], [0, 0.4]]"
 

@@ -17,10 +17,15 @@ from camwatch.config.yamlsyntax import CORE, Loader, construct, explain
 from camwatch.errors import ConfigError
 
 SECRETS = "secrets.yaml"
-MAX_BYTES = 1 << 20
+MAX_BYTES = 256 << 10
+"""A thousand cameras take less, and PyYAML takes seconds for more."""
 MAX_NODES = 100_000
+NO_CHARACTER = "holds an escape (a backslash and a number) that stands for no character"
+TOO_DEEP = "is nested too deeply"
 PLAIN = re.compile(r"[\w .-]{1,40}")
 """Keys and names that a message may repeat; what has other characters may be an address or a password out of place."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")  # what "\\ud83d" gives; no file, broker or terminal takes it
 
 KeyPath = tuple[str | int, ...]
 """The way to a value: keys, and positions in lists."""
@@ -95,7 +100,7 @@ def read(path: Path | str, *, environ: Mapping[str, str] | None = None) -> Docum
     """Read one YAML file; `!secret NAME` comes from `secrets.yaml` in the same folder.
 
     Args:
-        path: The file: UTF-8, at most 1 MiB.
+        path: The file: UTF-8, at most 256 KiB.
         environ: Where `!env_var NAME [default]` looks, the process's environment by default.
 
     Raises:
@@ -118,16 +123,20 @@ def _compose(path: str) -> yaml.Node | None:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     if len(raw) > MAX_BYTES:
-        raise ConfigError(f"{path}: is larger than 1 MiB, is it really the configuration?")
-    text = ""
+        raise ConfigError(f"{path}: is larger than 256 KiB, is it really the configuration?")
+    text, loader = "", None
     try:
         text = raw.decode("utf-8-sig")
-        node: yaml.Node | None = Loader(text).get_single_node()
+        loader = Loader(text)
+        node: yaml.Node | None = loader.get_single_node()
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise ConfigError(f"{path}:{line}: is not UTF-8 text, save the file as UTF-8") from None
+    except (ValueError, OverflowError):  # PyYAML asks chr() for whatever number an escape names
+        line = loader.line + 1 if loader else 1
+        raise ConfigError(f"{path}:{line}: {NO_CHARACTER}") from None
     except RecursionError:
-        raise ConfigError(f"{path}: is nested too deeply") from None
+        raise ConfigError(f"{path}: {TOO_DEEP}") from None
     except yaml.YAMLError as error:
         line, reason = explain(error, text)
         raise ConfigError(f"{path}:{line}: {reason}") from None
@@ -206,7 +215,10 @@ class _Reader:
 
     def read(self) -> Document:
         root = _compose(self._file)
-        data = None if root is None else self._convert(root, ())
+        try:
+            data = None if root is None else self._convert(root, ())
+        except RecursionError:  # aliases nest deeper than the text does
+            raise ConfigError(f"{self._file}: {TOO_DEEP}") from None
         return Document(self._file, data, self._lines, tuple(self._problems), frozenset(self._broken))
 
     def _wrong(self, path: KeyPath, node: yaml.Node, text: str) -> None:
@@ -222,6 +234,9 @@ class _Reader:
             raise ConfigError(f"{self._file}: its anchors and aliases multiply to too many values")
         kind = node.tag.removeprefix(CORE)
         if isinstance(node, yaml.ScalarNode) and kind in ("str", "null", "bool", "int", "float"):
+            if _SURROGATE.search(node.value):
+                self._unreadable(path, node, NO_CHARACTER)
+                return None
             try:
                 return construct("str" if self._text_only else kind, node.value)
             except ValueError:
@@ -270,9 +285,11 @@ class _Reader:
         if not isinstance(source, yaml.MappingNode):
             self._wrong(path, source, "<< must name a section, or a list of sections")
             return
-        own = dict(self._lines)
+        own, self._lines = self._lines, {}
         extra = self._convert(source, path)
-        self._lines.update(own)
+        merged, self._lines = self._lines, own
+        for inside, line in merged.items():
+            self._lines.setdefault(inside, line)
         if isinstance(extra, dict):
             for key, value in extra.items():
                 data.setdefault(key, value)

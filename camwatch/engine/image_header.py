@@ -113,7 +113,10 @@ def _tiff(data: bytes) -> Header | None:
     size: dict[int, int] = {}
     for entry in range(at + 2, at + 2 + 12 * entries, 12):
         tag, kind = struct.unpack_from(order + "HH", data, entry)
-        if tag in (_WIDTH, _HEIGHT) and kind in (3, 4):
+        if tag in (_WIDTH, _HEIGHT):
+            (count,) = struct.unpack_from(order + "I", data, entry + 4)
+            if tag in size or kind not in (3, 4) or count != 1:
+                return None  # decoders do not agree on what such a file means
             (size[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, entry + 8)
     if len(size) != 2:
         return None

@@ -12,6 +12,7 @@ https://arxiv.org/abs/1604.02878.
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -37,9 +38,32 @@ from camwatch.engine.weights import ONET, PNET, RNET, file_sha256, locate, mtcnn
 from camwatch.errors import InputError
 from camwatch.records import Box, Detection, Landmarks, Picture
 
-_PNET_PIXELS = 1 << 18  # canvas pixels in one call of P-Net: more would not stay in the cache, and is slower
-_RNET_CROPS, _ONET_CROPS = 128, 64  # crops in one call, for the same reason
+_MANY = 16  # canvases
 _CROP_STEP = 8  # calls are filled up to a multiple of this, so that few sizes occur
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """How much one call of each network computes at most.
+
+    Attributes:
+        canvas: Canvas pixels for P-Net.
+        rnet: Crops for R-Net.
+        onet: Crops for O-Net.
+    """
+
+    canvas: int
+    rnet: int
+    onet: int
+
+    def canvases(self, pixels: int) -> int:
+        """How many canvases of so many pixels; many are a power of two, as JAX fills calls up to one."""
+        count = max(1, self.canvas // pixels)
+        return count if count < _MANY else 1 << (count.bit_length() - 1)
+
+
+CALLS = {"cpu": Calls(1 << 18, 128, 64), "gpu": Calls(1 << 22, 1024, 512)}
+"""By device. On a CPU more would not stay in the cache, and is slower; a GPU would mostly wait for the next."""
 
 
 def mtcnn_descriptions() -> tuple[Network, Network, Network]:
@@ -60,6 +84,7 @@ class FaceDetector:
     """MTCNN with a bound on memory and time whatever the pictures show. Several threads may use one.
 
     Attributes:
+        calls: How much the networks compute in one call.
         capped: How many candidates were given up, in all calls so far, because a picture had too many.
     """
 
@@ -70,6 +95,7 @@ class FaceDetector:
         max_candidates: int = 1000,
         runtime: Runtime | None = None,
         precision: Precision = "float32",
+        calls: Calls | None = None,
     ) -> None:
         """Build the networks.
 
@@ -79,18 +105,20 @@ class FaceDetector:
                 O-Net looks at a quarter of them. The best are kept. A busy street has about 200.
             runtime: What computes the networks; TensorFlow by default.
             precision: `bfloat16` is faster where the processor has it, and finds the same faces.
+            calls: How much the networks compute in one call; None for what suits the runtime's device.
 
         Raises:
             WeightsError: The packaged weights are missing or not the expected ones.
         """
         runtime = runtime or open_runtime("tensorflow")
+        self.calls = calls or CALLS[runtime.device]
         self.capped = 0
         self._counting = threading.Lock()
         self._thresholds = thresholds
         self._max_candidates = max_candidates
         first, *others = mtcnn_descriptions()
-        # TensorFlow's bfloat16 loses small faces here, not in the networks after it: decision 013
-        proposing: Precision = "float32" if runtime.name == "tensorflow" else precision
+        # bfloat16 of TensorFlow and JAX loses small faces here, not in the networks after it: decision 013
+        proposing: Precision = precision if runtime.name == "openvino" else "float32"
         self._pnet = runtime.compile(first, proposing)
         self._rnet, self._onet = (runtime.compile(each, precision) for each in others)
         self._plan = lru_cache(maxsize=16)(plan)
@@ -125,7 +153,7 @@ class FaceDetector:
     def _proposals(self, pictures: Sequence[Picture], members: Sequence[int], layout: Layout) -> Candidates:
         """P-Net on all levels of those pictures, which are of one size; square boxes for R-Net."""
         parts = []
-        for chunk in _chunks(len(members), max(1, _PNET_PIXELS // (layout.width * layout.height))):
+        for chunk in _chunks(len(members), self.calls.canvases(layout.width * layout.height)):
             numbers = np.array(members[chunk])
             canvases = blank(layout, len(numbers))
             for number, canvas in zip(numbers, canvases, strict=True):
@@ -139,7 +167,7 @@ class FaceDetector:
     def _windows(self, canvases: NDArray[np.uint8], layout: Layout) -> Candidates:
         """P-Net on a few canvases, in strips of rows where they are large, and suppression within each level."""
         parts, levels = [], []
-        strip = max(_PNET_PIXELS // (len(canvases) * layout.width * STRIDE), CELL)
+        strip = max(self.calls.canvas // (len(canvases) * layout.width * STRIDE), CELL)
         for rows in _chunks(len(layout.owner), strip):
             pixels = canvases[:, rows.start * STRIDE : (rows.stop - 1) * STRIDE + CELL]
             answer = self._pnet(pixels)
@@ -154,7 +182,7 @@ class FaceDetector:
 
     def _refined(self, pictures: Sequence[Picture], proposals: Candidates) -> Candidates:
         """R-Net on proposals; square boxes for O-Net."""
-        regression, scores = _score(self._rnet, pictures, proposals, side=24, most=_RNET_CROPS)
+        regression, scores = _score(self._rnet, pictures, proposals, side=24, most=self.calls.rnet)
         refined = Candidates(shifted(proposals.boxes, regression), scores, proposals.owners)
         refined = refined.take(scores > self._thresholds[1])
         refined = self._cap(refined.take(suppress(refined, 0.7)), max(1, self._max_candidates // 4))
@@ -162,7 +190,7 @@ class FaceDetector:
 
     def _faces(self, pictures: Sequence[Picture], refined: Candidates) -> list[list[Detection]]:
         """O-Net on refined boxes."""
-        regression, scores = _score(self._onet, pictures, refined, side=48, most=_ONET_CROPS)
+        regression, scores = _score(self._onet, pictures, refined, side=48, most=self.calls.onet)
         marks = landmarks(refined.boxes, regression[:, 4:])
         faces = Candidates(shifted(refined.boxes, regression[:, :4]), scores, refined.owners)
         chosen = np.flatnonzero((scores > self._thresholds[2]) & (faces.boxes[:, 2:] > faces.boxes[:, :2]).all(1))

@@ -208,6 +208,8 @@ def _write(model: Any, folder: Path, precision: Precision) -> None:
             raise OSError(str(error).strip().partition("\n")[0] or "OpenVINO does not say why") from error
         note = json.dumps({part: _hash(new / part) for part in _PARTS})
         (new / _NOTE).write_text(note, "utf-8")
+        for part in new.iterdir():
+            part.chmod(0o600)  # OpenVINO leaves it to the umask
         if folder.exists() and not _is_whole(folder):
             folder.rename(Path(name, "old"))  # goes with the temporary folder
         try:

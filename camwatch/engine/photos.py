@@ -78,7 +78,8 @@ def decode_photo(data: bytes, name: str) -> Picture:
         picture = None
     finally:
         cv2.utils.logging.setLogLevel(level)
-    if picture is None:
+    sides = (header.height, header.width), (header.width, header.height)  # the other way round where it was turned
+    if picture is None or picture.shape[:2] not in sides:
         raise PhotoError(f"{name}: the {header.format} file is damaged, or of a kind that cannot be read")
     return np.asarray(picture, np.uint8)
 

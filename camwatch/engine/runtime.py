@@ -109,7 +109,7 @@ def open_runtime(
         return OpenVinoRuntime(threads=threads, cache=cache)
     from camwatch.engine.jax_runtime import JaxRuntime
 
-    return JaxRuntime(device=device)
+    return JaxRuntime(device=device, threads=threads)
 
 
 def has_bfloat16() -> bool:

@@ -180,6 +180,10 @@ class VisitTracker:
         self._latest = []
         return self._end(self._open, now, None)
 
+    def forget(self, person: str, now: float) -> list[Event]:
+        """End the open visit of a person who is to be forgotten; who still stands there begins another one."""
+        return self._end([visit for visit in self._open if visit.person == person], now, None)
+
     def excuse(self, now: float) -> None:
         """Nothing could be seen until `now` (UTC): absence up to here does not count towards the end of a visit."""
         self._blind_until = now

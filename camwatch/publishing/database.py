@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from camwatch.errors import StateError
+from camwatch.errors import StateError, StateInUse
 
 VERSION = 1
 _APPLICATION = 0x63616D77
@@ -61,7 +61,7 @@ def take_lock(path: Path) -> int:
             os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
         except BlockingIOError as error:
             owner = os.read(file, 32).decode(errors="replace").strip()
-            raise StateError(
+            raise StateInUse(
                 f"{path}: in use by another camwatch{f' (process {owner})' if owner else ''};"
                 " stop it, or give this one another events.state"
             ) from error
@@ -138,6 +138,8 @@ def _prepare(path: Path, database: sqlite3.Connection) -> None:
         raise damage
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = FULL")
+    # What is deleted is overwritten with zeros: the names in it are not to be read out of the file's free space.
+    database.execute("PRAGMA secure_delete = ON")
     if not tables:
         database.executescript(_SCHEMA)
     elif "stored_monotonic" not in columns:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from camwatch import __version__
 from camwatch.files import write_whole
-from camwatch.publishing.entities import Device, Entity, devices
+from camwatch.publishing.entities import Device, Entity, devices, person_keys
 from camwatch.publishing.events import encode
 from camwatch.publishing.topics import Topics
 
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 Style = Literal["device", "component"]
 
 VERSION = 1
+DISCOVERY_FILE = "discovery.json"
+"""Name of the file within the state directory."""
 MOST_LEFT = 500
 """Entities of a device that are remembered as removed; the oldest are forgotten beyond it."""
 KEEP_LEFT = 7 * 86400.0
@@ -91,6 +93,12 @@ class Discovery:
             messages[topic] = self._message(device, entities, left.get(topic, {}))
         self._remember(announced, left)
         return messages
+
+    def forget(self, slug: str) -> None:
+        """Name the entities of a person as removed no longer, as `announce` then tells: for whom the slug is a name."""
+        gone = person_keys(slug)
+        left = {topic: {k: stub for k, stub in stubs.items() if k not in gone} for topic, stubs in self._left.items()}
+        self._remember(self._announced, {topic: stubs for topic, stubs in left.items() if stubs})
 
     def _stubs(self, topic: str, present: Mapping[str, str]) -> dict[str, tuple[str, float]]:
         now = self._clock()

@@ -70,6 +70,11 @@ def devices(topics: Topics, cameras: Sequence[str], people: Mapping[str, str], *
     return [service, *(_camera(topics, camera, service.id, images=images) for camera in cameras)]
 
 
+def person_keys(slug: str) -> frozenset[str]:
+    """The keys of a person's entities."""
+    return frozenset(entity.key for entity in _person(Topics("any", "any"), slug, "", ""))
+
+
 def _service(topics: Topics, people: Mapping[str, str]) -> Device:
     number = f"camwatch_{topics.node}"
     running = {

@@ -15,6 +15,8 @@ from camwatch.records import CameraState, Candidate, Event, EventType, PersonSta
 
 SCHEMA = 1
 """Version of the event payload; grows when a key changes its meaning or goes."""
+FORGOTTEN = "forgotten"
+"""The `reason` of an `ended` whose person was forgotten before it was sent."""
 
 
 def payload(event: Event, *, node: str, late: bool, snapshot: str | None) -> dict[str, object]:
@@ -127,6 +129,45 @@ def closing(last: Event, *, event_id: str, now: float) -> Event:
         reason="restart",
         chip=None,
     )
+
+
+def nameless(event: Event) -> Event:
+    """An event without the name, and without all that was found by it: its person is being forgotten."""
+    return replace(event, person=None, score=None, runner_up=None, reason=FORGOTTEN, chip=None)
+
+
+def forgotten(stored: bytes, now: float) -> tuple[Event, bytes]:
+    """The nameless `ended` of a visit whose person has been forgotten, with its payload.
+
+    Args:
+        stored: The payload of the visit's last event; where that is no `ended`, nobody knows of an end yet.
+        now: UTC seconds.
+
+    Raises:
+        ValueError: The payload is not one of ours.
+    """
+    last = restored(stored)
+    if last.event_type is not EventType.ENDED:
+        last = closing(last, event_id=f"{last.visit_id}-{FORGOTTEN}", now=now)
+    over = nameless(last)
+    return over, encode(payload(over, node=str(json.loads(stored).get("node")), late=False, snapshot=None))
+
+
+def naming(person: str) -> bytes:
+    """The bytes by which every encoded event that names this person does so, as the person or as the runner-up."""
+    return encode({"person": person})[1:-1]
+
+
+def without_runner_up(stored: bytes) -> bytes:
+    """An encoded event that tells of no runner-up.
+
+    Raises:
+        ValueError: It is not JSON of an object.
+    """
+    fields = json.loads(stored)
+    if not isinstance(fields, dict):
+        raise ValueError("not an event payload")
+    return encode({**fields, "runner_up": None})
 
 
 def camera_state(state: CameraState) -> bytes:

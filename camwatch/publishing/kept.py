@@ -7,7 +7,7 @@ as long as that one is enrolled, whoever else comes or goes.
 
 import json
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from camwatch.files import write_whole
@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 VERSION = 1
 KEPT_FILE = "kept.json"
 """Name of the file within the state directory."""
+FORGOTTEN = " "
+"""Whose face a topic shows where that one was forgotten and the topic is not cleared yet; nobody can be called so."""
 
 
 class Kept:
@@ -39,6 +41,16 @@ class Kept:
     def people(self) -> tuple[str, ...]:
         """Who has a slug."""
         return tuple(sorted(self._slugs.values()))
+
+    @property
+    def topics(self) -> Mapping[str, str]:
+        """All that the broker keeps of us, or may keep, with whose face each topic shows."""
+        return dict(self._topics)
+
+    def take_over(self, topics: Mapping[str, str]) -> None:
+        """Topics that the daemon before this one kept elsewhere, with whose face each shows; claimed by nobody yet."""
+        for topic in topics.keys() - self._topics.keys():
+            self._topics[topic], self._changed = topics[topic], True
 
     def slugs(self, people: Iterable[str]) -> dict[str, str]:
         """The slug of every person by name; who has one keeps it."""
@@ -78,6 +90,14 @@ class Kept:
     def showing_others(self, people: Collection[str]) -> list[str]:
         """Topics that show the face of somebody who is none of these people."""
         return [topic for topic, person in self._topics.items() if person and person not in people]
+
+    def forget(self, person: str) -> None:
+        """Drop a name and its slug; of topics that show the face it is remembered that they are to be cleared."""
+        shown = [topic for topic, whose in self._topics.items() if whose == person]
+        self._topics.update(dict.fromkeys(shown, FORGOTTEN))
+        had = len(self._slugs)
+        self._slugs = {slug: name for slug, name in self._slugs.items() if name != person}
+        self._changed = self._changed or bool(shown) or len(self._slugs) < had
 
     def save(self) -> None:
         """Write what has changed since the last call; the file is written whole or not at all."""

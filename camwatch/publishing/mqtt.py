@@ -33,8 +33,8 @@ from camwatch.publishing.reconnect import Reconnect
 
 log = logging.getLogger(__name__)
 
-KEEPALIVE = 15
-"""Seconds of silence before a ping; a dead connection is noticed after at most twice that."""
+KEEPALIVE = 6
+"""Seconds of silence before a ping; a dead connection is noticed after at most twice that, and left."""
 WINDOW = 20
 """Messages on their way at most; also what mosquitto and MQTT 5 brokers commonly allow."""
 LARGEST_COMMAND = 1024
@@ -100,11 +100,8 @@ class Answer:
 class StatusContradicted:
     """Somebody else spoke on our status topic while we are up: a will or a stop said `offline`, or it was cleared.
 
-    `cleared` tells the latter: whoever clears our status, as a second node with a copy of our state would, has cleared
-    our other topics too.
+    Whoever does so, a second daemon with our node or one with a copy of our state, has spoken on our other topics too.
     """
-
-    cleared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +313,7 @@ class Network:
         if topic != self._status:
             self._post(Command(topic, bytes(message.payload)))
         elif message.payload in (OFFLINE, b""):
-            self._post(StatusContradicted(cleared=not message.payload))
+            self._post(StatusContradicted())
 
 
 def _unheard(_record: Record) -> None:

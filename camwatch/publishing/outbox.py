@@ -14,12 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from camwatch.errors import StateError
 from camwatch.publishing.database import open_or_replace, reported, take_lock
-from camwatch.publishing.events import restored
+from camwatch.publishing.events import forgotten, naming, restored, without_runner_up
 from camwatch.records import Event, EventType
 
 log = logging.getLogger(__name__)
 
+_COLUMNS = (
+    "event_id, visit_id, seq, camera, event_type, person, decided_at, captured_monotonic, payload, stored_at,"
+    " stored_monotonic"
+)
+_INSERT = (
+    f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING"
+)
 EVENTS_FILE = "events.sqlite"
 """Name of the database within the state directory."""
 
@@ -108,13 +116,27 @@ class Outbox:
         if not rows:
             return
         with self._transaction() as database:
-            database.executemany(
-                "INSERT INTO events (event_id, visit_id, seq, camera, event_type, person, decided_at,"
-                " captured_monotonic, payload, stored_at, stored_monotonic)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (event_id) DO NOTHING",
-                rows,
-            )
+            database.executemany(_INSERT, rows)
+
+    def adopt(self, other: Path, now: float) -> int:
+        """Take over the events that wait in another database, where they count as acknowledged from then on.
+
+        Args:
+            other: Its file; nobody else may be using it.
+            now: UTC seconds.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            StateError: Also where the other one cannot be used; an event may then wait in both.
+        """
+        with closing(Outbox.open(other, now)[0]) as left:
+            rows = left._rows(f"SELECT {_COLUMNS} FROM events WHERE acknowledged_at IS NULL ORDER BY position")
+            with self._transaction() as database:
+                database.executemany(_INSERT, rows)
+            left.acknowledge([row[0] for row in rows], now)
+        return len(rows)
 
     def pending(self, limit: int, *, after: int = 0) -> list[Pending]:
         """The next events that are not acknowledged, oldest first, from beyond the position `after`."""
@@ -175,14 +197,59 @@ class Outbox:
     def prune(self, before: float) -> int:
         """Remove acknowledged events decided before this UTC time; returns how many went."""
         with self._transaction() as database:
-            return database.execute(
+            gone = database.execute(
                 "DELETE FROM events WHERE acknowledged_at IS NOT NULL AND decided_at < ?", (before,)
             ).rowcount
+        if gone:
+            self._empty_log()
+        return gone
+
+    def visits_of(self, person: str) -> list[str]:
+        """Ids of the visits of a person."""
+        with reported(self._path):
+            return _visits_of(self._database, person)
+
+    def forget(self, person: str, now: float) -> None:
+        """Take a person out of the history and out of what waits to be sent; call `scrub` afterwards.
+
+        The person's visits go. Where the broker does not have the end of one yet, a nameless `ended` stays to be sent,
+        so that who was told of the visit learns that it is over. The person is the runner-up of nobody any more.
+
+        Args:
+            person: The name as in events.
+            now: UTC seconds.
+        """
+        with self._transaction() as database:
+            for visit in _visits_of(database, person):
+                _erase_visit(database, visit, now)
+            for position, payload in database.execute(
+                "SELECT position, payload FROM events WHERE instr(payload, ?) > 0", (naming(person),)
+            ).fetchall():
+                try:
+                    row = without_runner_up(payload), position
+                except ValueError:
+                    database.execute("DELETE FROM events WHERE position = ?", (position,))
+                    continue
+                database.execute("UPDATE events SET payload = ? WHERE position = ?", row)
+
+    def scrub(self) -> None:
+        """Write the file anew and empty its log, so that what was erased is in no byte of them any more."""
+        with reported(self._path):
+            # In memory, because a container may have nothing else to write to.
+            self._database.execute("PRAGMA temp_store = MEMORY")
+            self._database.execute("VACUUM")
+        if not self._empty_log():
+            raise StateError(f"{self._path}: another program reads the database, so its log keeps what was erased")
 
     def close(self) -> None:
         """Close the database and let go of the lock."""
         self._database.close()
         os.close(self._lock)
+
+    def _empty_log(self) -> bool:
+        """Bring the write-ahead log into the database and cut it to nothing; False where a reader prevents that."""
+        with reported(self._path):
+            return not self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
 
     def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[tuple]:  # type: ignore[type-arg]
         with reported(self._path):
@@ -223,5 +290,32 @@ def visits_of(path: Path, person: str) -> list[str]:
     if not path.exists():
         return []
     with reported(path), closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
-        found = database.execute("SELECT DISTINCT visit_id FROM events WHERE person = ?", (person,))
-        return [visit_id for (visit_id,) in found]
+        return _visits_of(database, person)
+
+
+def _visits_of(database: sqlite3.Connection, person: str) -> list[str]:
+    found = database.execute("SELECT DISTINCT visit_id FROM events WHERE person = ?", (person,))
+    return [visit_id for (visit_id,) in found]
+
+
+def _erase_visit(database: sqlite3.Connection, visit: str, now: float) -> None:
+    """Erase all events of a visit, but for a nameless `ended` where the broker does not have its end yet."""
+    position, kind, acknowledged, payload = database.execute(
+        "SELECT position, event_type, acknowledged_at, payload FROM events WHERE visit_id = ?"
+        " ORDER BY seq DESC LIMIT 1",
+        (visit,),
+    ).fetchone()
+    database.execute("DELETE FROM events WHERE visit_id = ? AND position != ?", (visit, position))
+    try:
+        over = None if kind == EventType.ENDED and acknowledged is not None else forgotten(payload, now)
+    except ValueError:
+        over = None  # damaged: nobody could be told of it
+    if over is None:
+        database.execute("DELETE FROM events WHERE position = ?", (position,))
+        return
+    event, payload = over
+    database.execute(
+        "UPDATE events SET event_id = ?, event_type = ?, seq = ?, person = NULL, decided_at = ?, payload = ?,"
+        " acknowledged_at = NULL WHERE position = ?",
+        (event.event_id, event.event_type.value, event.seq, event.decided_at, payload, position),
+    )

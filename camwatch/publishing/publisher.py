@@ -10,6 +10,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 from camwatch.errors import StateError
@@ -136,6 +137,11 @@ class MqttPublisher:
         """Retained topics that the broker has cleared since the last call."""
         return self._retained.cleared()
 
+    @property
+    def settled(self) -> bool:
+        """Whether the broker has answered all retained values; never while there is no connection."""
+        return self._link is not None and not self._values and self._retained.settled
+
     def resend(self) -> None:
         """Send all retained values again with the next calls of `pump`."""
         self._retained.again()
@@ -229,12 +235,14 @@ class MqttPublisher:
             # Bounded by itself: at most one answer for each message on its way, and few of the others.
             records.put(record)
         else:
-            try:
-                self._commands.put_nowait(record)
-            except queue.Full:
+            # The last word counts, so the oldest goes. Nobody else puts, so there is room then.
+            while self._commands.full():
                 if not self._flooded:
-                    log.warning("too many commands at once; some are dropped, as one for %s", record.topic)
+                    log.warning("too many commands at once; the oldest are dropped")
                 self._flooded = True
+                with suppress(queue.Empty):
+                    self._commands.get_nowait()
+            self._commands.put_nowait(record)
         self._stirred.set()
         self._wake()
 
@@ -248,8 +256,8 @@ class MqttPublisher:
                 self._reset(None)
             case Answer(link, mid, refusal, monotonic) if link is self._link:
                 return self._answered(mid, refusal, monotonic)
-            case StatusContradicted(cleared) if not self._stopping:
-                self._retained.again(None if cleared else self._topics.status)
+            case StatusContradicted() if not self._stopping:
+                self._retained.again()
         return None
 
     def _reset(self, link: Link | None) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -94,13 +95,6 @@ class Snapshots:
             path.unlink(missing_ok=True)
         return len(gone)
 
-    def erase(self, visit_ids: list[str]) -> int:
-        """Remove the pictures of these visits, as when a person is forgotten; returns how many there were."""
-        present = [path for visit in visit_ids if (path := self._folder / f"{visit}.jpg").exists()]
-        for path in present:
-            path.unlink(missing_ok=True)
-        return len(present)
-
     def _aged(self, pattern: str) -> list[tuple[float, Path]]:
         """Files with the times they were made, oldest first."""
         aged = []
@@ -109,3 +103,22 @@ class Snapshots:
             with suppress(FileNotFoundError):
                 aged.append((path.stat().st_mtime, path))
         return sorted(aged)
+
+
+def erase_pictures(folder: Path, visit_ids: Iterable[str]) -> int:
+    """Remove the pictures of these visits, as when a person is forgotten; returns how many there were.
+
+    Args:
+        folder: Need not exist.
+        visit_ids: Of those visits.
+
+    Raises:
+        StateError: A picture cannot be removed.
+    """
+    present = [path for visit in visit_ids if _NAME.fullmatch(visit) and (path := folder / f"{visit}.jpg").exists()]
+    for path in present:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StateError(f"{path}: cannot be erased: {error.strerror}") from error
+    return len(present)

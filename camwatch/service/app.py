@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from types import FrameType
 
 from camwatch import __version__
@@ -21,7 +22,7 @@ from camwatch.service.cameras import ReaderSettings
 from camwatch.service.daemon import Daemon
 from camwatch.service.http_server import HttpServer
 from camwatch.service.metrics import metrics_app
-from camwatch.service.parts import carry_over, make_parts
+from camwatch.service.parts import Estate, Parts, make_parts
 from camwatch.service.reload import Reloader
 from camwatch.service.settings import Settings
 
@@ -53,45 +54,57 @@ def run(config: Config, read_again: Callable[[], Config], *, log_format: logs.Lo
 
     with ExitStack() as stack:
         signals = _Signals(stack)
-        settings = settings_from(_verified(config))
-        previous: Settings | None = None
-        refused = False
+        life = _Life(settings_from(_verified(config)))
         while True:
             try:
-                status, successor = _live(settings, previous, read_settings, log_format, signals, refused=refused)
+                _live(life, read_settings, log_format, signals)
             except CamwatchError as error:
-                if previous is None or signals.was_ready:
+                if life.previous is None or signals.was_ready:
                     raise
                 log.error("the configuration is not taken over: %s", error)
-                settings, previous, refused = previous, None, True
+                life = _Life(life.previous, estate=life.estate, refused=True)
                 continue
-            if successor is None:
-                return status
+            if life.successor is None:
+                return life.status
             if signals.stop:
                 systemd.notify("STOPPING=1")
-                return status
-            settings, previous, refused = successor, settings, False
+                return life.status
+            life = _Life(life.successor, previous=life.settings, estate=life.estate)
+
+
+@dataclass(slots=True)
+class _Life:
+    """One daemon from its building to its end.
+
+    Attributes:
+        settings: By which it is built; later those in effect.
+        previous: Those of the one whose place it takes, to go back to.
+        estate: What the one before it knew; at its end what it knew itself.
+        refused: It stands in for one that could not be built from the present configuration.
+        status: The exit status.
+        successor: The settings of the next one; None where it is the last.
+    """
+
+    settings: Settings
+    previous: Settings | None = None
+    estate: Estate | None = None
+    refused: bool = False
+    status: int = 0
+    successor: Settings | None = None
 
 
 def _live(
-    settings: Settings,
-    previous: Settings | None,
-    read_settings: Callable[[], Settings],
-    log_format: logs.LogFormat,
-    signals: "_Signals",
-    *,
-    refused: bool,
-) -> tuple[int, Settings | None]:
-    """One daemon from its building to its end: the exit status, and the settings of its successor.
+    life: _Life, read_settings: Callable[[], Settings], log_format: logs.LogFormat, signals: "_Signals"
+) -> None:
+    """Build a daemon and run it to its end.
 
-    `previous` are the settings of the one whose place it takes; `refused` tells that it stands in for one that could
-    not be built from the present configuration.
+    Raises:
+        CamwatchError: It could not be built, or not go on.
     """
     signals.was_ready = False
-    if previous is not None and previous.state != settings.state:
-        carry_over(previous.state, settings.state)
+    settings = life.settings
     with ExitStack() as stack:
-        daemon = build(settings, read_settings, log_format, stack, refused=refused)
+        parts, daemon = build(settings, read_settings, log_format, stack, estate=life.estate, refused=life.refused)
         signals.tell(daemon, stack)
         log.info(
             "camwatch %s: node %s, %d cameras, metrics on http://%s:%d/metrics",
@@ -101,14 +114,16 @@ def _live(
             *settings.http,
         )
         if signals.stop:
-            return 0, None
+            return
         try:
-            return daemon.run(), daemon.successor
+            life.status, life.successor = daemon.run(), daemon.successor
         except CamwatchError:
             raise
         except Exception:
             log.exception("the daemon failed")
-            return 1, None
+            life.status = 1
+        finally:
+            life.settings, life.estate = daemon.reloader.settings, parts.estate(life.settings.state)
 
 
 class _Signals:
@@ -162,15 +177,16 @@ def build(
     log_format: logs.LogFormat,
     stack: ExitStack,
     *,
+    estate: Estate | None = None,
     refused: bool = False,
-) -> Daemon:
-    """A daemon that is ready to run; what must be undone is put on `stack` in the order of building.
+) -> tuple[Parts, Daemon]:
+    """A daemon that is ready to run, and its parts; what must be undone is put on `stack` in the order of building.
 
     Raises:
         InputError: Something the settings name cannot be used.
         StateError: The state directory cannot be used.
     """
-    parts = make_parts(settings, log_format, stack)
+    parts = make_parts(settings, log_format, stack, estate)
     parts.telemetry.config_read(taken=not refused)
     daemon = Daemon(parts)
     http = HttpServer(
@@ -182,7 +198,7 @@ def build(
     )
     stack.callback(http.close)
     daemon.reloader = Reloader(settings, parts, http, read_settings)
-    return daemon
+    return parts, daemon
 
 
 def settings_from(config: Config) -> Settings:

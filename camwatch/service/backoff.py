@@ -19,8 +19,8 @@ class Backoff:
     """
 
     first: float = 1.0
-    limit: float = 10.0
-    healthy: float = 60.0
+    limit: float = 8.0
+    healthy: float = 30.0
     rng: random.Random = field(default_factory=random.Random)
     failures: int = 0
     working_since: float | None = None

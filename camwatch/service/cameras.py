@@ -3,9 +3,10 @@
 import logging
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from camwatch.capture.trust import Trust
 from camwatch.service.messages import Message
 from camwatch.service.ring import SLOT_BYTES, FrameCounts, FrameRing, create_ring
 from camwatch.service.supervisor import Child, Supervisor
@@ -17,8 +18,7 @@ log = logging.getLogger(__name__)
 class ReaderSettings:
     """What a reader needs to know. `source` may hold a password: it goes to the child's pipe and nowhere else.
 
-    `recording` says that the source is a file, whose reader waits for room rather than lose a frame.
-    """
+    `recording` says that the source is a file, whose reader waits for room rather than lose a frame.    """
 
     camera: str
     source: str
@@ -28,6 +28,7 @@ class ReaderSettings:
     fps: float
     motion: Mapping[str, Any]
     loop: bool
+    trust: Trust
 
     def __repr__(self) -> str:
         """Without the source."""
@@ -177,6 +178,7 @@ class Cameras:
             "fps": settings.fps,
             "motion": dict(settings.motion),
             "loop": settings.loop,
+            "trust": asdict(settings.trust),
             "ring_fd": fd,
             "bell_fd": self.bell_fd,
             "slot_bytes": SLOT_BYTES,

@@ -5,7 +5,7 @@ import os
 import random
 import select
 import time
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 
 from camwatch.errors import InputError, StateError
@@ -60,7 +60,7 @@ class Daemon:
         self._decider = parts.decider
         self._topics = parts.topics
         self._publisher = parts.publisher
-        self._reporting = parts.reporting
+        self._reporting, self._keeping = parts.reporting, parts.keeping
         self._telemetry = parts.telemetry
         self._wake = parts.wake_fd
         self._resend_at: float | None = None
@@ -93,20 +93,22 @@ class Daemon:
         self._supervisor.add(make_inference(self.reloader.settings, self._cameras), time.monotonic())
         watchdog, next_second = systemd.Watchdog(), 0.0
         try:
-            while not self._stopping and self._fatal is None:
+            while not self._stopping and (self._fatal is None or self._last_engine is not None):
                 ready = self._wait(TURN)
                 now = time.monotonic()
                 self._read_children(now, ready)
+                self._swap_gallery()
                 self._take_settings()
                 if now >= next_second:
                     next_second = now + 1.0
                     self._every_second(now)
                 self._publish()
                 watchdog.feed(now, lambda: self.judge().healthy)
+            why = None if self._stopping else self._fatal
         finally:
             self._stop()
-        if self._fatal is not None:
-            raise InputError(self._fatal)
+        if why is not None:
+            raise InputError(why)
         return 0
 
     # -- the loop
@@ -140,8 +142,8 @@ class Daemon:
         match message.kind:
             case "observation":
                 observation = observation_from(message)
-                if not self._cameras.is_enabled(observation.camera):
-                    return  # switched off while this was under way
+                if not self._cameras.is_enabled(observation.camera) or self._sight.is_past(observation):
+                    return  # switched off while this was under way, or of the scene before
                 if self._sight.observed(observation):
                     self._decider.excuse(observation.camera, observation.captured_at)
                 started = time.perf_counter()
@@ -160,9 +162,14 @@ class Daemon:
                 self._embed(self._gallery.begin(message.fields["network"]))
             case "embedding" | "enrolled" | "refused":
                 self._gallery.take(message)
-                self._swap_gallery()
             case "fatal":
                 self._fatal = str(message.fields["error"])
+
+    def _hear_out(self, messages: list[Message]) -> None:
+        """What inference said last; how it is counts no more, and its photos are embedded again where need be."""
+        for message in messages:
+            if message.kind in ("observation", "stats"):
+                self._from_inference(message)
 
     def _tell_settled(self, camera: str) -> None:
         """Spare inference the faces of whom enough is known. Came this late or never, more would be embedded."""
@@ -192,13 +199,14 @@ class Daemon:
         self._advance(now)
         if self._gallery.network is not None:
             self._embed(self._gallery.poll(now))
-            self._swap_gallery()
         if self._resend_at is not None and now >= self._resend_at:
             self._resend_at = None
             log.info("Home Assistant has started: telling it of all devices and states again")
             self._publisher.resend()
         self._reporting.states(time.time(), self._decider.states())
         self._reporting.every_second(time.time(), mqtt_connected=self._publisher.connected)
+        self._keeping.every_second(time.time())
+        self._switches.save()
 
     def _advance(self, now: float) -> None:
         """Let time pass for cameras of which no frame comes, unless that says nothing of who is there."""
@@ -214,8 +222,7 @@ class Daemon:
     def _publish(self) -> None:
         self._reporting.remember()
         try:
-            for acknowledged in self._publisher.pump(time.time()):
-                self._reporting.acknowledged(acknowledged)
+            self._reporting.acknowledged(self._publisher.pump(time.time()))
         except StateError as error:
             self._reporting.state_failed(error)
         self._obey(self._publisher.commands())
@@ -234,9 +241,8 @@ class Daemon:
         for camera in self._cameras.names if wanted else ():
             if (on := wanted.get(self._topics.camera_enabled_set(camera))) is None:
                 continue
-            before = self._switches.is_on(camera)
-            self._switches.set(camera, on)  # also where nothing changes now, and where the daemon is about to stop
-            if on != before and not self._stopping:
+            # Remembered also where nothing changes now, and where the daemon is about to stop.
+            if self._switches.set(camera, on) and not self._stopping:
                 self._switch(camera, on)
 
     def _switch(self, camera: str, on: bool) -> None:
@@ -258,7 +264,6 @@ class Daemon:
     def _embed(self, photos: list[dict[str, str]]) -> None:
         if photos:
             self._supervisor.send("inference", Message("embed", {"photos": photos}))
-        self._swap_gallery()
 
     def _swap_gallery(self) -> None:
         recognizer = self._gallery.finished()
@@ -285,7 +290,7 @@ class Daemon:
         """Take in the configuration as it is now, where asked to; one that cannot be used changes nothing."""
         if self._fatal is not None and self._last_engine is not None:
             self._go_back(self._fatal, self._last_engine)
-        if not self.reloading:
+        if not self.reloading or self._stopping:
             return
         self.reloading = False
         if self._ready:
@@ -305,8 +310,9 @@ class Daemon:
             self.stop_soon()
             return
         self._let_go(different)
-        for acknowledged in self.reloader.apply(new, different, time.monotonic()):
-            self._reporting.acknowledged(acknowledged)
+        if self._stopping:
+            return  # there is little time to stop in
+        self._reporting.acknowledged(self.reloader.apply(new, different, time.monotonic()))
         if old.engine != new.engine and self._last_engine is None:
             self._last_engine = old  # the last that worked, however many are tried after it
         self._take_up(different)
@@ -321,9 +327,8 @@ class Daemon:
         for camera in different.readers:
             self._sight.lost(camera, time.monotonic())
             self._reporting.camera_changed(camera, up=False, reason=None)
-        for message in self.reloader.release(different):
-            self._from_inference(message)
-        self._drain(different.scenes)  # what is left of the old scene is not to be seen in the new one
+        self._hear_out(self.reloader.release(different))
+        self._sight.begin(different.scenes, time.monotonic())
         for camera in (*different.removed, *different.readers):
             self._telemetry.end_life(reader_name(camera))
         if different.inference:
@@ -375,25 +380,21 @@ class Daemon:
     # -- the stop
 
     def _stop(self) -> None:
+        self._stopping = True
         if self.successor is None:
             systemd.notify("STOPPING=1")
         log.info("stopping" if self.successor is None else "stopping, to begin again")
         self._cameras.stop()
-        self._drain(self._cameras.counts())
-        for message in self._supervisor.remove(["inference"]):
-            self._from_inference(message)
+        deadline = time.monotonic() + DRAIN
+        while time.monotonic() < deadline and any(c.in_flight > 0 for c in self._cameras.counts().values()):
+            self._read_children(time.monotonic(), self._wait(0.05))
+        self._read_children(time.monotonic(), self._wait(0.0))
+        self._hear_out(self._supervisor.remove(["inference"]))
         for camera in self._cameras.names:
             self._report(self._decider.flush(camera, time.time()))
         self._reporting.end(self._cameras.names, time.time())
         self._reporting.remember()
-        for acknowledged in self._publisher.stop(1.0):
-            self._reporting.acknowledged(acknowledged)
+        self._reporting.acknowledged(self._publisher.stop(1.0))
+        self._obey(self._publisher.commands())  # the last ones count too: they are remembered
         self._reporting.every_second(time.time(), mqtt_connected=False)
         log.info("stopped; %s", self._reporting.summary())
-
-    def _drain(self, cameras: Collection[str]) -> None:
-        """Wait, not for long, until no frame of these cameras is under way."""
-        deadline = time.monotonic() + DRAIN
-        while time.monotonic() < deadline and any(self._cameras.rings[c].counts().in_flight > 0 for c in cameras):
-            self._read_children(time.monotonic(), self._wait(0.05))
-        self._read_children(time.monotonic(), self._wait(0.0))

@@ -42,6 +42,7 @@ class GalleryLoader:
     def __init__(self, faces: Path, *, false_alarm_rate: float, threshold: float | None) -> None:
         """Look at the folder once, so that a wrong path is said at the start."""
         self._found: FolderScan = scan(faces, allow_empty=True)
+        self._device = _device(faces)
         if not self._found.photos:
             log.warning("%s: nobody is enrolled yet, so everybody is unknown; see: camwatch enroll --help", faces)
         self._faces = faces
@@ -67,7 +68,7 @@ class GalleryLoader:
             PhotoError: There is no such folder; nothing has changed then.
         """
         self._found = scan(faces, allow_empty=True)
-        self._faces = faces
+        self._faces, self._device = faces, _device(faces)
         self._rate, self._threshold = false_alarm_rate, threshold
         self._signature = self._complaint = ""
         self._waiting.clear()
@@ -158,6 +159,12 @@ class GalleryLoader:
         except PhotoError as error:
             self._complain(f"{error}; the present gallery stays")
             return []
+        device = _device(self._faces)
+        if not found.photos and self._found.photos and device != self._device:
+            # An empty folder is left where a share was mounted; nobody has been forgotten.
+            self._complain(f"{self._faces}: no photos, and another file system: not mounted? The present gallery stays")
+            return []
+        self._device = device
         self._complain("; ".join(found.problems))
         self._signature = found.signature
         self._found = found
@@ -182,6 +189,14 @@ class GalleryLoader:
         if text and text != self._complaint:
             log.warning("gallery: %s", text)
         self._complaint = text
+
+
+def _device(folder: Path) -> int | None:
+    """The file system that a folder is on, see stat(2)."""
+    try:
+        return folder.stat().st_dev
+    except OSError:
+        return None
 
 
 def _state(photo: PhotoFile) -> tuple[str, Path, int]:

@@ -7,6 +7,7 @@ import time
 from typing import Literal
 
 from camwatch.capture.address import mask
+from camwatch.errors import one_line
 
 LogFormat = Literal["text", "json"]
 
@@ -19,6 +20,10 @@ class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         record.process_name = self._process
         return mask(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class names it so
+        record.message = one_line(record.message)  # a file's name may have a line break in it
+        return super().formatMessage(record)
 
 
 class _Json(logging.Formatter):
@@ -33,7 +38,7 @@ class _Json(logging.Formatter):
             "level": record.levelname.lower(),
             "process": self._process,
             "logger": record.name,
-            "message": mask(record.getMessage()),
+            "message": mask(one_line(record.getMessage())),
         }
         if record.exc_info:
             line["exception"] = mask(self.formatException(record.exc_info))

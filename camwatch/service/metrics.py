@@ -18,7 +18,7 @@ from camwatch.records import EventType
 from camwatch.service.histogram import FRAMES, SCORES, SECONDS, Histogram
 from camwatch.service.telemetry import CAPPED, Telemetry
 
-REASONS = ("timeout", "refused", "unauthorized", "not_found", "ended", "invalid", "network")
+REASONS = ("timeout", "refused", "unauthorized", "certificate", "not_found", "ended", "invalid", "network")
 """Why a connection fails or is lost, see `SourceError`."""
 USES = ("usable", "skipped", *Fault)
 """What becomes of a face."""

@@ -3,15 +3,16 @@
 import logging
 import os
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from camwatch.errors import InputError
+from camwatch.errors import StateError
 from camwatch.files import remove_parts, write_whole
 from camwatch.identification.evidence import Gates
 from camwatch.pipeline import Decider
-from camwatch.publishing.discovery import Discovery
+from camwatch.publishing.discovery import DISCOVERY_FILE, Discovery
 from camwatch.publishing.kept import KEPT_FILE, Kept
 from camwatch.publishing.outbox import EVENTS_FILE, Outbox
 from camwatch.publishing.publisher import MqttPublisher
@@ -20,6 +21,7 @@ from camwatch.publishing.topics import Topics
 from camwatch.service.cameras import Cameras
 from camwatch.service.gallery_loader import GalleryLoader
 from camwatch.service.inference import inference_child
+from camwatch.service.keeping import Keeping
 from camwatch.service.reporting import Reporting
 from camwatch.service.settings import Settings
 from camwatch.service.supervisor import Child, Supervisor
@@ -27,6 +29,23 @@ from camwatch.service.switches import SWITCHES_FILE, Switches
 from camwatch.service.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Estate:
+    """What a daemon leaves to its successor in the same process, whatever is or is not on disk.
+
+    Attributes:
+        state: Its state folder.
+        said: What somebody said of the cameras' switches.
+        topics: What the broker keeps, and whose face each topic shows.
+        discovery: What Home Assistant was told of, as in its file.
+    """
+
+    state: Path
+    said: Mapping[str, bool]
+    topics: Mapping[str, str]
+    discovery: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +60,21 @@ class Parts:
     topics: Topics
     publisher: MqttPublisher
     reporting: Reporting
+    keeping: Keeping
     telemetry: Telemetry
+    kept: Kept
     wake_fd: int
 
+    def estate(self, state: Path) -> Estate:
+        """What the next daemon has to know; `state` is the folder of this one."""
+        try:
+            told = (state / DISCOVERY_FILE).read_bytes()
+        except OSError:
+            told = b""
+        return Estate(state, self.switches.said, self.kept.topics, told)
 
-def make_parts(settings: Settings, log_format: str, stack: ExitStack) -> Parts:
+
+def make_parts(settings: Settings, log_format: str, stack: ExitStack, estate: Estate | None = None) -> Parts:
     """All parts; nothing runs yet. What must be undone is put on `stack` in the order of building.
 
     Raises:
@@ -59,6 +88,9 @@ def make_parts(settings: Settings, log_format: str, stack: ExitStack) -> Parts:
         log.error("%s", note)
     for folder in (settings.state, settings.state / SNAPSHOTS_FOLDER):
         remove_parts(folder)  # the outbox's lock is ours, so nobody is writing
+    kept, switches = Kept(settings.state / KEPT_FILE), Switches(settings.state / SWITCHES_FILE, settings.enabled)
+    if estate is not None:
+        _inherit(settings.state, estate, outbox, kept, switches)
     supervisor = Supervisor()
     cameras = Cameras(list(settings.readers.values()), supervisor, bell_fd=bell_fd, log_format=log_format)
     stack.callback(cameras.close)
@@ -73,51 +105,52 @@ def make_parts(settings: Settings, log_format: str, stack: ExitStack) -> Parts:
         wake=lambda: os.eventfd_write(wake_fd, 1),
         subscriptions=subscriptions(settings, topics, discovery),
     )
+    decider = Decider(settings.rules, node=settings.node)
+    reporting = Reporting(
+        node=settings.node,
+        topics=topics,
+        publisher=publisher,
+        kept=kept,
+        outbox=outbox,
+        snapshots=make_snapshots(settings),
+        telemetry=telemetry,
+        gates=make_gates(settings),
+        discovery=discovery,
+    )
+    keeping = Keeping(settings.state, outbox=outbox, decider=decider, publisher=publisher, reporting=reporting)
+    keeping.change(keep_days=settings.keep_days, keep_snapshots=settings.keep_snapshots)
     return Parts(
         supervisor=supervisor,
         cameras=cameras,
-        switches=Switches(settings.state / SWITCHES_FILE, settings.enabled),
+        switches=switches,
         gallery=GalleryLoader(settings.faces, false_alarm_rate=settings.false_alarm_rate, threshold=settings.threshold),
-        decider=Decider(settings.rules, node=settings.node),
+        decider=decider,
         topics=topics,
         publisher=publisher,
-        reporting=Reporting(
-            node=settings.node,
-            topics=topics,
-            publisher=publisher,
-            kept=Kept(settings.state / KEPT_FILE),
-            outbox=outbox,
-            snapshots=make_snapshots(settings),
-            telemetry=telemetry,
-            keep_days=settings.keep_days,
-            gates=make_gates(settings),
-            discovery=discovery,
-        ),
+        reporting=reporting,
+        keeping=keeping,
         telemetry=telemetry,
+        kept=kept,
         wake_fd=wake_fd,
     )
 
 
-def carry_over(old: Path, new: Path) -> None:
-    """Copy into a new state folder what must not be forgotten: who is switched off, and what the broker keeps.
-
-    The history stays where it is. A folder that has such files already keeps its own.
-
-    Args:
-        old: The folder of the daemon that has ended.
-        new: That of its successor; made where it is missing.
-
-    Raises:
-        InputError: It cannot be copied; a camera that was switched off would be on.
-    """
+def _inherit(state: Path, estate: Estate, outbox: Outbox, kept: Kept, switches: Switches) -> None:
+    """Take over what must not be forgotten: who is switched off, what is to be sent, what others keep of us."""
+    switches.take_over(estate.said)
+    if estate.state == state:
+        return
+    kept.take_over(estate.topics)
+    if estate.discovery and not (state / DISCOVERY_FILE).exists():
+        try:
+            write_whole(state / DISCOVERY_FILE, estate.discovery)
+        except OSError as error:
+            log.error("%s: what left may stay in Home Assistant: %s", state / DISCOVERY_FILE, error.strerror)
     try:
-        new.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in (SWITCHES_FILE, KEPT_FILE):
-            if (old / name).exists() and not (new / name).exists():
-                write_whole(new / name, (old / name).read_bytes())
-    except OSError as error:
-        raise InputError(f"{new}: cannot take over the switches from {old}: {error.strerror}") from error
-    log.info("the history of visits stays in %s", old)
+        waiting = outbox.adopt(estate.state / EVENTS_FILE, time.time())
+        log.info("the history of visits stays in %s; %d events that waited came along", estate.state, waiting)
+    except StateError as error:
+        log.error("events may wait for the broker in %s, where nobody sends them: %s", estate.state, error)
 
 
 def make_inference(settings: Settings, cameras: Cameras) -> Child:
@@ -128,7 +161,7 @@ def make_inference(settings: Settings, cameras: Cameras) -> Child:
 def make_discovery(settings: Settings, topics: Topics) -> Discovery:
     """What Home Assistant is told."""
     return Discovery(
-        settings.state / "discovery.json",
+        settings.state / DISCOVERY_FILE,
         topics=topics,
         cameras=list(settings.readers),
         prefix=settings.discovery_prefix,

@@ -28,6 +28,10 @@ class Presence:
         if known is None or at >= known.at:
             self._last[person] = _Sighting(camera, at)
 
+    def forget(self, person: str) -> None:
+        """Drop what is known of a person."""
+        self._last.pop(person, None)
+
     def update(self, cameras: Iterable[CameraState], seen: Mapping[tuple[str, str], float]) -> list[PersonState]:
         """The states of all enrolled people now.
 

@@ -14,7 +14,7 @@ from camwatch.capture.decode import RawFrame
 from camwatch.capture.motion import MotionGate
 from camwatch.capture.sampling import FrameSampler
 from camwatch.capture.selection import Selected, select
-from camwatch.capture.source import Source, open_source
+from camwatch.capture.source import Source, Trust, open_source
 from camwatch.errors import SourceError, SourceLost
 from camwatch.service.backoff import Backoff
 from camwatch.service.histogram import Histogram
@@ -40,6 +40,7 @@ class Reader:
         self._transport: Literal["tcp", "udp"] = job["transport"]
         self._timeout: float = job["stall_timeout"]
         self._loop: bool = job["loop"]
+        self._trust = Trust(**job["trust"])
         self._motion: dict[str, Any] = job["motion"]
         self._fps: float = job["fps"]
         self._sampler = FrameSampler(self._fps)
@@ -74,6 +75,7 @@ class Reader:
             start_at=time.time(),
             on_wait=self._beat,
             wanted_fps=self._fps,
+            trust=self._trust,
         )
         try:
             for selected in select(_Heard(self._source, self._heard), self._sampler, gate):

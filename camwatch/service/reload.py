@@ -199,7 +199,8 @@ class Reloader:
         snapshots = None
         with self._or_stays("events.snapshots", snapshots=False):
             snapshots = make_snapshots(new)
-        parts.reporting.change(snapshots=snapshots, keep_days=new.keep_days, gates=make_gates(new), discovery=discovery)
+        parts.reporting.change(snapshots=snapshots, gates=make_gates(new), discovery=discovery)
+        parts.keeping.change(keep_days=new.keep_days, keep_snapshots=new.keep_snapshots)
         parts.publisher.subscribe(subscriptions(new, parts.topics, discovery))
         parts.reporting.cameras_came(different.added)
         if old.snapshots and not new.snapshots:

@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 
 UNSAVED = 10_000
 """Events kept in memory while the state disk refuses them; beyond it the oldest is dropped and counted in the log."""
-PRUNE_EVERY = 3600.0
 REFRESH = 10.0
 """Seconds after which a state is published again though only times and rates in it have changed."""
 
@@ -48,7 +47,6 @@ class Reporting:
         outbox: Outbox,
         snapshots: Snapshots | None,
         telemetry: Telemetry,
-        keep_days: float,
         gates: Mapping[str, Gates],
         discovery: Discovery,
     ) -> None:
@@ -62,17 +60,15 @@ class Reporting:
             outbox: Where events wait.
             snapshots: Where pictures are kept; None keeps and publishes none.
             telemetry: The figures.
-            keep_days: Days that finished visits are kept.
             gates: Each camera's, to count faces by.
             discovery: What Home Assistant is told.
         """
-        self._node = node
-        self._topics = topics
+        self._node, self._topics = node, topics
         self._publisher = publisher
         self._kept = kept
         self._outbox = outbox
         self._telemetry = telemetry
-        self.change(snapshots=snapshots, keep_days=keep_days, gates=gates, discovery=discovery)
+        self.change(snapshots=snapshots, gates=gates, discovery=discovery)
         self._presence = Presence()
         self._unsaved: deque[tuple[Event, bytes]] = deque()
         self._snapshots_broken = False
@@ -85,14 +81,10 @@ class Reporting:
         self._rates: dict[str, Rate] = {}
         self._leaving: set[str] = set()  # cameras whose topics go once the broker has their last events
         self._state_broken = False
-        self._next_prune = 0.0
 
-    def change(
-        self, *, snapshots: Snapshots | None, keep_days: float, gates: Mapping[str, Gates], discovery: Discovery
-    ) -> None:
+    def change(self, *, snapshots: Snapshots | None, gates: Mapping[str, Gates], discovery: Discovery) -> None:
         """Go on with other collaborators; the arguments are as above. `announce` tells Home Assistant."""
-        self._snapshots, self._keep, self._gates, self._discovery = snapshots, keep_days * 86400.0, gates, discovery
-        self._next_prune = 0.0
+        self._snapshots, self._gates, self._discovery = snapshots, gates, discovery
 
     @property
     def birth_topic(self) -> str | None:
@@ -119,11 +111,13 @@ class Reporting:
             self._retain(self._topics.camera_availability(camera), b"offline")
 
     def cameras_left(self, cameras: Iterable[str]) -> None:
-        """Cameras left the configuration: what is retained of them is taken back, after their last events."""
+        """Cameras left the configuration: what is retained of them is taken back, states after their last events."""
         for camera in cameras:
             self._retain(self._topics.camera_availability(camera), b"offline")
+            self._clear(self._topics.camera_image(camera))
             self._leaving.add(camera)
             self._rates.pop(camera, None)
+            self._last_there.pop(camera, None)
 
     def pictures_left(self, cameras: Iterable[str]) -> None:
         """Take back the pictures of faces: none are to be published any more."""
@@ -170,12 +164,13 @@ class Reporting:
                 use = "skipped" if face.skipped else self._gates[observation.camera].fault(face) or "usable"
                 faces[use] += 1
 
-    def acknowledged(self, event: Acknowledged) -> None:
-        """The broker has an event."""
-        if event.latency is not None:
-            self._telemetry.latency(event.event_type, event.latency)
-        with self._telemetry.locked() as t:
-            t.stages["publish"].observe(event.acknowledged_monotonic - event.sent_monotonic)
+    def acknowledged(self, events: Iterable[Acknowledged]) -> None:
+        """The broker has these events."""
+        for event in events:
+            if event.latency is not None:
+                self._telemetry.latency(event.event_type, event.latency)
+            with self._telemetry.locked() as t:
+                t.stages["publish"].observe(event.acknowledged_monotonic - event.sent_monotonic)
 
     def state_failed(self, error: StateError) -> None:
         """The state database refused; said once until it works again."""
@@ -217,15 +212,41 @@ class Reporting:
             self._people = self._kept.people
             log.warning("no photos of anybody, but there were: Home Assistant keeps %d people", len(self._people))
         self._presence.people = gallery.people
+        self._tell_people(self._people)
+        self._sweep()
+
+    def _tell_people(self, people: Collection[str]) -> None:
         self.announce()
-        by_name = self._kept.slugs(self._people)
+        by_name = self._kept.slugs(people)
         topics = {person: self._topics.person_state(slug) for person, slug in by_name.items()}
         for topic in set(self._person_topics.values()) - set(topics.values()):
             self._clear(topic)
         self._person_topics = topics
-        for topic in self._kept.showing_others(self._people):
+        for topic in self._kept.showing_others(people):
             self._clear(topic)
-        self._sweep()
+
+    @property
+    def enrolled(self) -> Collection[str] | None:
+        """Who is in the gallery; None until it is known."""
+        return None if self._people is None else self._presence.people
+
+    @property
+    def all_saved(self) -> bool:
+        """Whether every event is on disk."""
+        return not self._unsaved
+
+    def forget(self, person: str) -> None:
+        """Let nothing that is published or remembered from now on tell of a person who is not enrolled any more."""
+        self._presence.forget(person)
+        self._last_there = {camera: seen for camera, seen in self._last_there.items() if seen[0] != person}
+        self._kept.forget(person)
+        self._people = [other for other in self._people or () if other != person]
+        self._tell_people(self._people)
+
+    def unlist(self, slug: str) -> None:
+        """Home Assistant was told that a person's entities are gone; now they are not even named any more."""
+        self._discovery.forget(slug)
+        self.announce()
 
     def _sweep(self) -> None:
         """Once: clear what an earlier life of ours left at the broker of cameras and people who are no longer there."""
@@ -283,11 +304,10 @@ class Reporting:
         self._kept.save()
 
     def every_second(self, now: float, *, mqtt_connected: bool) -> None:
-        """Try again what the disk refused, bring the figures up to date, forget what is old."""
+        """Try again what the disk refused, bring the figures up to date."""
         self._kept.cleared(self._publisher.cleared())
         self._save(now)
         self._figures(now, mqtt_connected)
-        self._prune(now)
 
     def summary(self) -> str:
         """One line of what this run did."""
@@ -362,20 +382,9 @@ class Reporting:
     def _take_back(self) -> None:
         topics = self._topics
         for camera in self._leaving:
-            for named in (topics.camera_availability, topics.camera_state, topics.camera_image, topics.camera_enabled):
+            for named in (topics.camera_availability, topics.camera_state, topics.camera_enabled):
                 self._clear(named(camera))
         self._leaving.clear()
-
-    def _prune(self, now: float) -> None:
-        if now < self._next_prune:
-            return
-        self._next_prune = now + PRUNE_EVERY
-        try:
-            self._outbox.prune(now - self._keep)
-            if self._snapshots is not None:
-                self._snapshots.prune(now)
-        except (StateError, OSError) as error:
-            log.error("old events and snapshots cannot be removed: %s", error)
 
     def _log(self, event: Event) -> None:
         who = event.person or "nobody known"

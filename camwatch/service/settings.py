@@ -1,7 +1,7 @@
 """What a daemon is told, as plain values: `app` makes it from a configuration, `parts` makes a daemon from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +34,7 @@ class Settings:
         enabled: Whether each camera is on where nobody said otherwise.
         rules: How each camera's visits are decided.
         http: Address and port.
+        http_token: What `/metrics` asks for; no repr shows it.
     """
 
     node: str
@@ -55,6 +56,7 @@ class Settings:
     enabled: Mapping[str, bool]
     rules: Mapping[str, CameraRules]
     http: tuple[str, int]
+    http_token: str | None = field(default=None, repr=False)
 
     @property
     def recordings(self) -> frozenset[str]:

@@ -3,6 +3,7 @@
 While a camera is lost or inference away, that nobody is seen says nothing of who is there. Pure; time is an argument.
 """
 
+import math
 from collections.abc import Container, Iterable
 
 from camwatch.records import Observation
@@ -20,6 +21,7 @@ class Sight:
         """Begin without cameras; one is known from its first observation on."""
         self._offset: dict[str, float] = {}
         self._blind: dict[str, float] = {}
+        self._begun: dict[str, float] = {}
 
     def lost(self, camera: str, now: float) -> None:
         """From now on (monotonic seconds) nothing is seen by a camera, unless that was so already."""
@@ -27,8 +29,18 @@ class Sight:
 
     def forget(self, camera: str) -> None:
         """The camera is no longer there."""
-        self._offset.pop(camera, None)
-        self._blind.pop(camera, None)
+        for known in (self._offset, self._blind, self._begun):
+            known.pop(camera, None)
+
+    def begin(self, cameras: Iterable[str], now: float) -> None:
+        """These cameras show another scene from now on (monotonic seconds)."""
+        for camera in cameras:
+            self.forget(camera)
+            self._begun[camera] = now
+
+    def is_past(self, observation: Observation) -> bool:
+        """Whether a frame is from before the scene that the camera shows now: it was under way for long."""
+        return observation.monotonic < self._begun.get(observation.camera, -math.inf)
 
     def observed(self, observation: Observation) -> bool:
         """Take in an observation; whether it is the first one after the camera was blind."""

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 ABORT_GRACE = 2.0
 STOP_GRACE = 1.5
+KILL_GRACE = 1.0
+"""Seconds for a killed child to be gone; one that waits for a dead network share takes longer."""
 LISTEN = 0.05
 
 
@@ -225,17 +227,24 @@ class Supervisor:
             if child.process is None:
                 continue
             child.process.send_signal(signal.SIGCONT)
-            while child.process.poll() is None:
-                # Its last words may be more than the pipe holds: it ends only if somebody listens.
-                said += self.read(child, time.monotonic())
-                if time.monotonic() > deadline:
-                    log.warning("%s did not stop when told to; killing it", child.name)
-                    child.process.kill()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.process.wait(timeout=LISTEN)
-            said += self.read(child, time.monotonic())
+            said += self._hear_out(child, deadline)
+            if child.process.poll() is None:
+                log.warning("%s did not stop when told to; killing it", child.name)
+                child.process.kill()
+                said += self._hear_out(child, time.monotonic() + KILL_GRACE)
+                if child.process.poll() is None:
+                    log.error("%s (pid %d) does not end even when killed; left behind", child.name, child.process.pid)
             self._close(child)
         return said
+
+    def _hear_out(self, child: Child, deadline: float) -> list[Message]:
+        """Read until it has ended: its last words may be more than the pipe holds."""
+        said: list[Message] = []
+        while child.process is not None and child.process.poll() is None and time.monotonic() < deadline:
+            said += self.read(child, time.monotonic())
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.process.wait(timeout=LISTEN)
+        return said + self.read(child, time.monotonic())
 
     def _close(self, child: Child) -> None:
         if child.inbox is not None:

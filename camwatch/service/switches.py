@@ -27,7 +27,7 @@ class Switches:
         self._path = path
         self._configured = dict(cameras)
         self._said: dict[str, bool] = {}
-        self._in_doubt = False
+        self._in_doubt = self._unsaved = False
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
             if stored["version"] != VERSION:
@@ -50,13 +50,42 @@ class Switches:
         """Whether the camera is to be read."""
         return self._said.get(camera, self._configured[camera])
 
-    def set(self, camera: str, on: bool) -> None:
-        """Remember a command, if it is a new one; the file is written whole or not at all."""
+    @property
+    def said(self) -> Mapping[str, bool]:
+        """What somebody said, by camera; of cameras that are not configured too."""
+        return dict(self._said)
+
+    def take_over(self, said: Mapping[str, bool]) -> None:
+        """What the daemon before this one knew; it goes before what is in the file."""
+        if any(self._said.get(camera) != on for camera, on in said.items()):
+            self._said.update(said)
+            self._unsaved = True
+            self.save()
+
+    def set(self, camera: str, on: bool) -> bool:
+        """Remember a command, if it is a new one; the file is written whole or not at all.
+
+        Returns:
+            Whether the camera was the other way before.
+        """
+        before = self.is_on(camera)
         if self._said.get(camera) == on:
-            return
+            return False
         self._said[camera] = on
+        first = not self._unsaved
+        self._unsaved = True
+        if (error := self.save()) is not None and first:
+            log.error("%s: the switch of %s will not outlast a restart yet: %s", self._path, camera, error)
+        return before != on
+
+    def save(self) -> str | None:
+        """Write what is not on disk yet, if anything; why that cannot be done, or None."""
+        if not self._unsaved:
+            return None
         text = json.dumps({"version": VERSION, "cameras": self._said}, indent=1, sort_keys=True)
         try:
             write_whole(self._path, text.encode() + b"\n")
         except OSError as error:
-            log.error("%s: the switch of %s will not outlast a restart: %s", self._path, camera, error.strerror)
+            return str(error.strerror)
+        self._unsaved = False
+        return None

@@ -100,7 +100,8 @@ def _first_picture(camera: Camera) -> str:
     from camwatch.capture.source import open_source
 
     address = camera.source.reveal()
-    with closing(open_source(address, transport=camera.transport, timeout=camera.stall_timeout)) as source:
+    timeout, trust = camera.stall_timeout, camera.tls.trust()
+    with closing(open_source(address, transport=camera.transport, timeout=timeout, trust=trust)) as source:
         for frame in source.frames():
             return f"{frame.width}x{frame.height}"
     raise SourceLost(f"{camera.source}: ended before its first picture", "ended")

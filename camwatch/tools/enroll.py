@@ -1,9 +1,7 @@
-"""`camwatch enroll` and `camwatch forget`: people in and out of the gallery."""
+"""`camwatch enroll`: people into the gallery."""
 
-import difflib
 import hashlib
 import sys
-import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -16,20 +14,16 @@ from camwatch.engine.photos import MAX_BYTES, enroll_photo
 from camwatch.errors import PhotoError
 from camwatch.identification.cache import write_cache
 from camwatch.identification.faces import FolderScan, checked_name, scan, store_photo
-from camwatch.identification.faces import forget as erase_person
 from camwatch.identification.gallery import Gallery, unit
 from camwatch.identification.loader import relative, split_known
 from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.tracker import SAME_FACE
-from camwatch.publishing.outbox import EVENTS_FILE, visits_of
-from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, Snapshots
 from camwatch.records import Enrolled
 from camwatch.tools.dataset import FaceNetworks
 from camwatch.tools.progress import Steps
 
 ENOUGH = 3
 """Photos from which on more of them help little."""
-"""Where the daemon keeps them in `events.state`."""
 SOMEBODY_ELSE = 0.15
 """Similarity to a person's other photos below which a photo cannot be of the same person."""
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
@@ -162,63 +156,6 @@ class _Desk:
 
     def _judge(self) -> None:
         self._recognizer = Recognizer(Gallery(self._enrolled, self._analyzer.network))
-
-
-def forget(
-    name: str, faces: Path, state: Path | None, *, results: TextIO | None = None, notes: TextIO | None = None
-) -> int:
-    """Erase a person: photos, cached embeddings, and the snapshots of the person's visits.
-
-    Args:
-        name: The person's name.
-        faces: The gallery.
-        state: The daemon's state directory, for the snapshots; None leaves them.
-        results: Where what was erased is told; stdout by default.
-        notes: Where hints go; stderr by default.
-
-    Returns:
-        The exit status.
-
-    Raises:
-        PhotoError: Nobody has this name, or something cannot be erased.
-        StateError: The state cannot be read; nothing is erased then.
-    """
-    results, notes = results or sys.stdout, notes or sys.stderr
-    name = unicodedata.normalize("NFC", name).strip()
-    visits = [] if state is None else visits_of(state / EVENTS_FILE, name)
-    try:
-        gone = erase_person(faces, name)
-    except PhotoError:
-        people = scan(faces, allow_empty=True).people
-        if name in people:
-            raise
-        if not visits:
-            raise PhotoError(f"{faces}: nobody is called {name!r}; {_near(name, people)}") from None
-        print(f"{name}: no photos in {faces}", file=results)
-    else:
-        for photo in gone.photos:
-            print(f"erased {photo}", file=results)
-        print(f"{gone.person}: photos erased: {len(gone.photos)}, embeddings erased: {gone.cached}", file=results)
-    if state is not None:
-        pictures = 0
-        if (state / SNAPSHOTS_FOLDER).is_dir():
-            pictures = Snapshots(state / SNAPSHOTS_FOLDER, keep=sys.maxsize, max_age=float("inf")).erase(visits)
-        print(f"{name}: snapshots erased: {pictures}", file=results)
-        if visits:
-            print(f"{name}: visits in the history: {len(visits)}; the name leaves it with events.retain", file=results)
-    else:
-        print(f"{name}: snapshots were not looked for; --state DIR names where the daemon keeps them", file=notes)
-    if faces.is_dir() and not scan(faces, allow_empty=True).people:
-        print(f"{faces}: nobody is left; the daemon goes on, and everybody is unknown to it", file=notes)
-    return 0
-
-
-def _near(name: str, people: tuple[str, ...]) -> str:
-    alike = difflib.get_close_matches(name.casefold(), [person.casefold() for person in people], n=3)
-    near = [person for person in people if person.casefold() in alike]
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    return f"people enrolled: {len(people)}"
 
 
 def _content(path: Path) -> bytes:

@@ -9,7 +9,7 @@ from typing import TextIO
 from urllib.parse import urlsplit
 
 from camwatch.capture.address import kind, mask
-from camwatch.capture.source import Source, open_source
+from camwatch.capture.source import Source, Trust, open_source
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.engine.photos import enroll_photo
 from camwatch.errors import InputError, SourceError, SourceRefused
@@ -44,6 +44,7 @@ def watch(
     out: TextIO,
     analyzer: FaceAnalyzer | None = None,
     notes: TextIO | None = None,
+    trust: Trust | None = None,
 ) -> int:
     """Recognize the people in a video; one JSON line for each event, as on MQTT.
 
@@ -63,6 +64,7 @@ def watch(
         out: Where the events go.
         analyzer: Finds and embeds; loaded here by default.
         notes: Where everything else goes; stderr by default.
+        trust: Which certificates of `rtsps` and `https` are believed; by default those that the system trusts.
 
     Returns:
         The exit status.
@@ -72,7 +74,7 @@ def watch(
         SourceError: The source broke off; events and video up to there are complete.
     """
     notes = notes or sys.stderr
-    feed = _opened(source)
+    feed = _opened(source, trust)
     scan(faces)  # a wrong folder is told before anything slow begins
     if annotate is not None and not feed.live and annotate.resolve() == Path(source).resolve():
         raise InputError(f"--annotate {annotate}: is the video itself")
@@ -121,10 +123,10 @@ def camera_name(source: str) -> str:
             return slug(Path(address.path).stem or address.hostname or "camera")
 
 
-def _opened(source: str) -> Source:
+def _opened(source: str, trust: Trust | None) -> Source:
     """The source; of a recording, it is known that there is a picture in it."""
     try:
-        feed = open_source(source, start_at=0.0)
+        feed = open_source(source, start_at=0.0, trust=trust)
         if not feed.live:
             with closing(open_source(source, start_at=0.0)) as trial:
                 next(iter(trial.frames()), None)

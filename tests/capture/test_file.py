@@ -1,5 +1,6 @@
 import itertools
 import os
+import socket
 import time
 from pathlib import Path
 from threading import Thread
@@ -172,6 +173,34 @@ def test_a_recording_cut_off_in_the_middle_gives_what_there_is(tmp_path: Path) -
     except SourceLost as error:
         assert error.reason in ("invalid", "network")
     assert 20 < len(frames) < 90
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.m3u8", "film.txt"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:{port}/a.ts\n#EXT-X-ENDLIST\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\ntcp://127.0.0.1:{port}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile 'http://127.0.0.1:{port}/a.ts'\n",
+        "ffconcat version 1.0\nfile 'rtsp://127.0.0.1:{port}/a'\n",
+        "ffconcat version 1.0\nfile '{folder}/../elsewhere.mkv'\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {port} TCP/RTP/AVP 96\n",
+    ],
+    ids=["hls-http", "hls-tcp", "concat-http", "concat-rtsp", "concat-file", "sdp"],
+)
+def test_a_recording_that_only_names_others_reaches_nobody(tmp_path: Path, text: str, name: str) -> None:
+    """Somebody else's file must not make us ask around in our network, nor show what lies elsewhere on the disk."""
+    home = tmp_path / "home"
+    home.mkdir()
+    clips.moving_square(tmp_path / "elsewhere.mkv", seconds=1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.05)
+        file = home / name
+        file.write_text(text.format(port=listener.getsockname()[1], folder=home))
+        with pytest.raises(SourceRefused):
+            list(FileSource(str(file)).frames())
+        with pytest.raises(TimeoutError):
+            listener.accept()
 
 
 class TestRisingTimes:

@@ -13,9 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from camwatch.capture.trust import Trust
 from camwatch.config.fields import Duration
 from camwatch.config.model import Config, Mqtt, load, verify
+from camwatch.errors import ConfigError
 from camwatch.publishing.broker import Broker, Tls
+from camwatch.service.app import settings_from
 from camwatch.tools.schema import document as schema
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +97,38 @@ def test_secrets_are_in_no_print(tmp_path: Path) -> None:
     assert config.resolved()["mqtt"]["password"] == "***"
     assert config.resolved()["cameras"]["door"]["source"] == "rtsp://***@10.0.0.2:554/s"
     assert config.mqtt.broker() == Broker("broker", 1883, "u", "hunter2", None)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "localhost", "LocalHost", "::1"])
+def test_on_this_machine_alone_no_token_is_needed(tmp_path: Path, host: str) -> None:
+    assert loaded(tmp_path, f"{MINIMAL}http: {{host: '{host}'}}\n").http.token is None
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.9", "nvr", "localhost.example.org", "::ffff:10.0.0.1"])
+def test_elsewhere_a_token_is_needed_or_a_word(tmp_path: Path, host: str) -> None:
+    section = f"{MINIMAL}http: {{host: '{host}'"
+    with pytest.raises(ConfigError, match=r"c\.yml:6: http\.token: is missing"):
+        loaded(tmp_path, section + "}\n")
+    assert loaded(tmp_path, section + ", public: true}\n").http.token is None
+    config = loaded(tmp_path, section + ", token: hunter2-hunter2-hunter2}\n")
+    assert config.http.token is not None
+    assert config.http.token.get_secret_value() == "hunter2-hunter2-hunter2"
+    settings = settings_from(config)
+    assert settings.http_token == "hunter2-hunter2-hunter2"
+    prints = [repr(config), str(config.resolved()), config.model_dump_json(), repr(settings), str(settings)]
+    assert not [text for text in prints if "hunter2" in text]
+    assert config.resolved()["http"]["token"] == "***"
+
+
+def test_whom_a_camera_is_believed_to_be(tmp_path: Path) -> None:
+    assert loaded(tmp_path, MINIMAL).cameras["door"].tls.trust() == Trust()
+    text = MINIMAL.replace("rtsp://", "rtsps://") + "    tls: {ca_certs: door.pem, server_name: IPCAMERA}\n"
+    config = loaded(tmp_path, text)
+    trust = Trust(f"{tmp_path}/door.pem", "IPCAMERA")
+    assert config.cameras["door"].tls.trust() == settings_from(config).readers["door"].trust == trust
+    (tmp_path / "faces").mkdir()
+    config = loaded(tmp_path, text + "recognition: {faces: faces}\nevents: {state: state}\n")
+    assert verify(config) == [f"{tmp_path}/c.yml:6: cameras.door.tls.ca_certs: there is no file {tmp_path}/door.pem"]
 
 
 def test_values_from_the_environment_become_numbers_and_switches(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ def complaints(folder: Path, text: str) -> list[str]:
     return found
 
 
+TOKEN = "16 to 256 letters, digits and any of - . _ ~ + / =, for example from: openssl rand -hex 24"
 CAMERA = MINIMAL + "    {key}: {value}\n"
 RTSP = "rtsp://USER:PASSWORD@HOST:PORT/PATH, with / # ? @ : in the password written as %2F %23 %3F %40 %3A"
 
@@ -124,6 +125,17 @@ def test_wrong_sources(tmp_path: Path, source: str, complaint: str) -> None:
         ("events: {retain: {days: 0}}", "events.retain.days: is 0, must be a whole number from 1 to 3650"),
         ("http: {port: 65536}", "http.port: is 65536, must be a whole number from 1 to 65535"),
         ("http: {host: 'a:80'}", 'http.host: is "a:80", the port goes into the key `port` beside it'),
+        (
+            "http: {host: 0.0.0.0}",
+            f"http.token: is missing: 0.0.0.0 lets others in. Give {TOKEN}; or public: true lets all read /metrics",
+        ),
+        ("http: {token: hunter2}", f"http.token: has 7 letters, must be {TOKEN}"),
+        ("http: {token: hunter2 hunter2 hunter2}", f"http.token: has letters that it cannot have, must be {TOKEN}"),
+        ("http: {token: 1234567890123456}", "http.token: is a number without quotes, must be text: put it in quotes"),
+        (
+            "http: {public: true, token: hunter2-hunter2-hunter2}",
+            "http.public: goes against http.token, leave one of them out",
+        ),
         ("faces: /srv", "faces: unknown key here, did you mean recognition.faces?"),
         ("zones: []", "zones: unknown key, must be node, mqtt, recognition, events, engine, http or cameras"),
         (
@@ -162,6 +174,21 @@ def test_wrong_values_elsewhere(tmp_path: Path, section: str, complaint: str) ->
 def test_wrong_values_of_the_broker(tmp_path: Path, key: str, complaint: str) -> None:
     text = MINIMAL.replace("  host: broker\n", f"  {key}\n" + ("" if key.startswith("host") else "  host: b\n"))
     assert complaints(tmp_path, text) == [f"2: mqtt.{complaint}"]
+
+
+@pytest.mark.parametrize(
+    ("source", "tls", "complaint"),
+    [
+        ("rtsp://h/1", "{verify: false}", ": is of use for rtsps:// and https:// only, and the source is neither"),
+        ("film.mp4", "{server_name: a}", ": is of use for rtsps:// and https:// only, and the source is neither"),
+        ("rtsps://h/1", "{insecure: true}", ".insecure: unknown key here, did you mean mqtt.tls.insecure?"),
+        ("rtsps://h/1", "{verify: 1}", ".verify: is 1, must be true or false"),
+        ("https://h/1", "{server_name: 'a b'}", '.server_name: is "a b", must be a host name or an address'),
+    ],
+)
+def test_wrong_values_of_encrypted_cameras(tmp_path: Path, source: str, tls: str, complaint: str) -> None:
+    text = MINIMAL.replace("rtsp://cam:hunter2@10.0.0.2:554/s", source) + f"    tls: {tls}\n"
+    assert complaints(tmp_path, text) == [f"6: cameras.door.tls{complaint}"]
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"latin\.yml:2: is not UTF-8 text"):
         read(tmp_path / "latin.yml")
     (tmp_path / "film.mp4").write_bytes(b"#" * ((1 << 20) + 1))
-    with pytest.raises(ConfigError, match="larger than 1 MiB"):
+    with pytest.raises(ConfigError, match="larger than 256 KiB"):
         read(tmp_path / "film.mp4")
 
 

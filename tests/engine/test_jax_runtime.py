@@ -124,3 +124,26 @@ except InputError as error:
 def test_a_process_with_another_backend_is_refused(loaded: str, said: str) -> None:
     done = fresh(TOO_LATE, loaded, KERAS_BACKEND="numpy", TF_CPP_MIN_LOG_LEVEL="3")
     assert (done.returncode, done.stdout) == (0, said), done.stderr
+
+
+SETTINGS = """
+import os, sys
+import cv2
+import jax
+before = jax.config.jax_platforms
+from camwatch.engine.jax_runtime import JaxRuntime
+runtime = JaxRuntime(device=sys.argv[1], threads=3)
+assert cv2.getNumThreads() == 3
+print(runtime.device, jax.config.jax_platforms == before, {each.platform for each in jax.devices()} == {"cpu"})
+print(os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"])
+"""
+
+
+def test_on_a_cpu_no_gpu_is_opened() -> None:
+    done = fresh(SETTINGS, "cpu")
+    assert done.stdout == "cpu False True\nfalse\n", done.stderr
+
+
+def test_memory_of_a_gpu_is_taken_as_it_is_needed_unless_the_user_says_otherwise() -> None:
+    assert fresh(SETTINGS, "auto").stdout.endswith("\nfalse\n")
+    assert fresh(SETTINGS, "auto", XLA_PYTHON_CLIENT_PREALLOCATE="true").stdout.endswith("\ntrue\n")

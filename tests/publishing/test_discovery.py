@@ -220,3 +220,17 @@ def test_what_has_left_is_remembered_within_bounds(tmp_path: Path) -> None:
     service = entities(one.announce({}), SERVICE)
     assert len(service) == 1 + MOST_LEFT
     assert f"person_p{MOST_LEFT - 1}_present" in service and "person_p0_present" not in service
+
+
+def test_of_who_is_forgotten_no_entity_is_named_any_more_and_of_others_it_is(tmp_path: Path) -> None:
+    announcing = discovery(tmp_path)
+    announcing.announce({"sam": "Sam", "sam_last": "Sam Last", "ann": "Ann"})
+    assert "person_sam_present" in entities(announcing.announce({"ann": "Ann"}), SERVICE)
+    announcing.forget("sam")
+    for again in (announcing, discovery(tmp_path)):
+        service = entities(again.announce({"ann": "Ann"}), SERVICE)
+        assert [key for key in service if key.startswith("person_sam_") and "sam_last_last" not in key] == [
+            "person_sam_last_present"
+        ]
+        assert len([key for key in service if key.startswith("person_")]) == 6
+    assert '"person_sam_present"' not in (tmp_path / "discovery.json").read_text()

@@ -41,6 +41,18 @@ def test_of_the_topics_of_another_life_the_status_is_cleared_last(tmp_path: Path
     assert saved(path).unclaimed() == ["nvr/door/state", "nvr/status"]
 
 
+def test_what_was_kept_elsewhere_is_taken_over_and_claimed_by_nobody(tmp_path: Path) -> None:
+    elsewhere, path = Kept(tmp_path / "old.json"), tmp_path / "kept.json"
+    elsewhere.set("door/image", "Sam")
+    elsewhere.set("door/state")
+    kept = Kept(path)
+    kept.set("door/state")
+    kept.take_over(elsewhere.topics)
+    kept.save()
+    assert kept.unclaimed() == ["door/image"]
+    assert saved(path).showing_others([]) == ["door/image"]
+
+
 def test_faces_of_those_who_left_are_found(tmp_path: Path) -> None:
     kept = Kept(tmp_path / "kept.json")
     kept.set("door/image", "Sam")
@@ -66,6 +78,24 @@ def test_a_slug_stays_with_its_person_over_restarts(tmp_path: Path) -> None:
     assert "Jörg" not in path.read_text(encoding="utf-8")
 
 
+def test_of_who_is_forgotten_no_name_stays_but_what_is_to_be_cleared_does(tmp_path: Path) -> None:
+    path = tmp_path / "kept.json"
+    kept = Kept(path)
+    kept.slugs(["Sam Ångström", "Ann"])
+    kept.set("door/image", "Sam Ångström")
+    kept.set("yard/image", "Ann")
+    kept.set("person/sam_angstrom/state")
+    kept.forget("Sam Ångström")
+    kept.save()
+    assert "Sam" not in path.read_text(encoding="utf-8")
+    again = saved(path)
+    assert again.people == ("Ann",)
+    assert again.showing_others(["Ann"]) == ["door/image"]
+    assert set(again.topics) == {"door/image", "yard/image", "person/sam_angstrom/state"}
+    again.set("door/image", "Ann")
+    assert again.showing_others(["Ann"]) == []
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"version": 2}', '{"version": 1, "topics": [], "slugs": {}}'])
 def test_a_damaged_memory_is_told_of_and_begun_anew(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str
@@ -79,9 +109,7 @@ def test_a_damaged_memory_is_told_of_and_begun_anew(
     assert json.loads(path.read_text())["topics"] == {"a": ""}
 
 
-def test_a_disk_that_refuses_is_told_of_once_and_tried_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_disk_that_refuses_is_told_of_once_and_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tmp_path / "gone"
     kept = Kept(folder / "kept.json")
     kept.set("a")

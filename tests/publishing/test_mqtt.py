@@ -10,10 +10,12 @@ from typing import Any
 import psutil
 import pytest
 
+from camwatch.publishing import mqtt
 from camwatch.publishing.broker import Broker
 from tests.publishing.events import DECIDED, event, ids
 from tests.publishing.owner import TOPICS, Owner, address
 from tests.rigs.mosquitto import Message, Subscriber
+from tests.rigs.proxy import Proxy
 
 pytestmark = pytest.mark.system
 
@@ -244,6 +246,35 @@ def test_a_node_whose_topics_another_one_clears_says_everything_again(mosquitto:
             other.publish(topic, b"", retain=True)
         owner.pump_until(lambda: payloads(other.messages, TOPICS.status)[-2:] == [b"", b"online"])
         owner.pump_until(lambda: payloads(other.messages, state)[-2:] == [b"", b"{}"])
+
+
+def test_what_another_daemon_with_our_node_said_when_it_left_does_not_stay(mosquitto: Start, tmp_path: Path) -> None:
+    broker = mosquitto()
+    front = TOPICS.camera_availability("front_door")
+    with Subscriber(broker) as other, Owner(tmp_path, address(broker)) as owner:
+        owner.publisher.retain(front, b"online")
+        owner.pump_until_connected()
+        other.wait_for(lambda all_: payloads(all_, front) == [b"online"])
+        for topic in (front, TOPICS.status):
+            other.publish(topic, b"offline", retain=True)
+        owner.pump_until(lambda: payloads(other.messages, TOPICS.status)[-2:] == [b"offline", b"online"])
+        owner.pump_until(lambda: payloads(other.messages, front)[-2:] == [b"offline", b"online"])
+
+
+def test_a_half_open_connection_is_left_and_loses_nothing(
+    mosquitto: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt, "KEEPALIVE", 1)
+    broker = mosquitto()
+    with Subscriber(broker) as seen, Proxy(broker.port) as proxy, Owner(tmp_path, address(proxy)) as owner:
+        owner.pump_until_connected()
+        assert proxy.half_open() == 1
+        owner.put(event(1))
+        owner.pump_until(lambda: owner.acknowledged)
+        owner.put(event(2))
+        owner.pump_until(lambda: len(owner.acknowledged) == 2)
+        messages = seen.wait_for(lambda all_: len(payloads(all_, TOPICS.event)) == 2)
+        assert ids(payloads(messages, TOPICS.event)) == [event(1).event_id, event(2).event_id]
 
 
 def test_a_forbidden_topic_keeps_the_event_and_is_said_once(

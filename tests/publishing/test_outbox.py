@@ -143,6 +143,19 @@ def test_a_row_that_is_no_event_spoils_only_itself(outbox: Outbox, caplog: pytes
     assert "a stored event cannot be read" in caplog.text
 
 
+def test_events_that_wait_elsewhere_are_taken_over_in_order_and_wait_there_no_more(
+    outbox: Outbox, tmp_path: Path
+) -> None:
+    other, _ = Outbox.open(tmp_path / "other" / "events.sqlite", DECIDED)
+    with closing(other):
+        other.put(stored(event(1), event(2), event(3)), DECIDED)
+        other.acknowledge([event(1).event_id], DECIDED)
+    outbox.put(stored(event(9), event(3)), DECIDED)
+    assert outbox.adopt(tmp_path / "other" / "events.sqlite", DECIDED) == 2
+    assert waiting(outbox) == [event(9).event_id, event(3).event_id, event(2).event_id]
+    assert outbox.adopt(tmp_path / "other" / "events.sqlite", DECIDED) == 0
+
+
 def test_files_are_private(outbox: Outbox, path: Path) -> None:
     outbox.put(stored(event(1)), DECIDED)
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from camwatch.errors import StateError
-from camwatch.publishing.snapshots import Snapshots
+from camwatch.publishing.snapshots import Snapshots, erase_pictures
 
 RED = np.zeros((160, 160, 3), np.uint8)
 RED[..., 0] = 255
@@ -61,8 +61,15 @@ def test_pictures_of_a_forgotten_person_go(tmp_path: Path) -> None:
     kept = snapshots(tmp_path)
     kept.save("v1", RED, 0.0)
     kept.save("v2", RED, 0.0)
-    assert kept.erase(["v1", "never taken"]) == 1
+    assert erase_pictures(tmp_path, ["v1", "never taken", "../v2"]) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["v2.jpg"]
+    assert erase_pictures(tmp_path / "missing", ["v1"]) == 0
+
+
+def test_a_picture_that_cannot_be_erased_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "v.jpg").mkdir()
+    with pytest.raises(StateError, match=r"v\.jpg: cannot be erased: Is a directory"):
+        erase_pictures(tmp_path, ["v"])
 
 
 def test_what_a_crash_left_half_written_goes_but_not_what_is_being_written(tmp_path: Path) -> None:

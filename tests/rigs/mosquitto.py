@@ -26,11 +26,12 @@ from typing import Any, Self
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from tests.rigs.authority import Authority
+
 APT_PACKAGES = ("mosquitto", "openssl")
 _SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
-_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 
 def _missing() -> str | None:
@@ -65,34 +66,6 @@ def _die_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-class Authority:
-    """A certificate authority of its own, made by openssl in a folder."""
-
-    def __init__(self, folder: Path, name: str = "camwatch test authority") -> None:
-        """Make the authority's key and certificate."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self.certificate = folder / "ca.crt"
-        self._openssl(
-            "req", "-x509", *_KEY, "-days", "2", "-subj", f"/CN={name}", "-keyout", "ca.key", "-out", "ca.crt"
-        )
-
-    def sign(self, name: str, *, alternatives: str = "DNS:localhost,IP:127.0.0.1") -> tuple[Path, Path]:
-        """A certificate for `name` and its key, as files."""
-        (self._folder / f"{name}.ext").write_text(f"subjectAltName={alternatives}\n")
-        self._openssl("req", *_KEY, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
-        self._openssl(
-            *("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"),
-            *("-days", "2", "-extfile", f"{name}.ext", "-out", f"{name}.crt"),
-        )
-        return self._folder / f"{name}.crt", self._folder / f"{name}.key"
-
-    def _openssl(self, *arguments: str) -> None:
-        done = subprocess.run([_program("openssl"), *arguments], cwd=self._folder, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise RuntimeError(f"openssl {arguments[0]}: {done.stderr.strip()}")
-
-
 class Mosquitto:
     """A broker that runs from construction to `close`.
 
@@ -100,7 +73,8 @@ class Mosquitto:
         users: Passwords by user name; without them anybody may come in.
         acl: Text of an access list, as mosquitto's `acl_file` has it.
         tls: Offer an encrypted listener too.
-        persistence: Keep retained messages and sessions on disk over a restart.
+        persistence: Keep retained messages and sessions on disk over a restart; a folder keeps them there, and saves
+            every change at once, so that they also survive `kill`.
         extra: Further lines of the configuration.
 
     Raises:
@@ -115,7 +89,7 @@ class Mosquitto:
         users: Mapping[str, str] | None = None,
         acl: str | None = None,
         tls: bool = False,
-        persistence: bool = False,
+        persistence: bool | Path = False,
         extra: Sequence[str] = (),
     ) -> None:
         """Write the configuration and start."""
@@ -170,6 +144,10 @@ class Mosquitto:
         """End it like a power cut."""
         self._end(signal.SIGKILL)
 
+    def save(self) -> None:
+        """Write what it keeps to disk, at its next turn."""
+        self._signal(signal.SIGUSR1)
+
     def suspend(self) -> None:
         """Let it hang: connections stay open and nothing is answered, until `resume`."""
         self._signal(signal.SIGSTOP)
@@ -197,18 +175,20 @@ class Mosquitto:
         return self._folder / "tls" / "ca.crt"
 
     def _configure(
-        self, users: Mapping[str, str], acl: str | None, tls: bool, persistence: bool, extra: Sequence[str]
+        self, users: Mapping[str, str], acl: str | None, tls: bool, persistence: bool | Path, extra: Sequence[str]
     ) -> None:
         lines = [
             f"listener {self.port} 127.0.0.1",
             f"allow_anonymous {'false' if users else 'true'}",
             f"persistence {'true' if persistence else 'false'}",
-            f"persistence_location {self._folder}/",
+            f"persistence_location {persistence if isinstance(persistence, Path) else self._folder}/",
             "log_dest stderr",
             # Its default drops messages for slow subscribers beyond a thousand; with 0, which is unlimited, version
             # 2.0.11 hangs up on a client that publishes what its access list forbids.
             "max_queued_messages 100000",
         ]
+        if isinstance(persistence, Path):
+            lines += ["autosave_on_changes true", "autosave_interval 1"]
         if os.geteuid() == 0:
             # Otherwise it becomes the user mosquitto, who cannot read the private folder.
             lines.append("user root")
@@ -281,6 +261,7 @@ class Subscriber:
         self._topics = topics or ("#",)
         self._changed = threading.Condition()
         self._messages: list[Message] = []
+        self._last: dict[str, bytes] = {}
         self._subscribed = False
         self._client = Client(
             CallbackAPIVersion.VERSION2,
@@ -312,6 +293,17 @@ class Subscriber:
     def on(self, topic: str) -> list[Message]:
         """What arrived on one topic."""
         return [message for message in self.messages if message.topic == topic]
+
+    def last(self, topic: str) -> bytes | None:
+        """What arrived last on a topic, None where nothing has."""
+        with self._changed:
+            return self._last.get(topic)
+
+    @property
+    def subscribed(self) -> bool:
+        """Whether the broker has confirmed the subscription on the present connection."""
+        with self._changed:
+            return self._subscribed
 
     def wait_subscribed(self, timeout: float = 10) -> None:
         """Wait until the broker has confirmed the subscription, also after it was away."""
@@ -356,4 +348,5 @@ class Subscriber:
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         with self._changed:
             self._messages.append(Message(message.topic, bytes(message.payload), message.retain, time.time()))
+            self._last[message.topic] = bytes(message.payload)
             self._changed.notify_all()

@@ -40,12 +40,15 @@ class Prometheus:
         target: Host and port whose `/metrics` it scrapes.
         rules: Files of rules that it loads.
         interval: How often it scrapes and evaluates, as Prometheus writes durations.
+        token: A file with the token that it sends along.
 
     Raises:
         RuntimeError: It does not start; the message has its log.
     """
 
-    def __init__(self, target: str, *, rules: Sequence[Path] = (), interval: str = "1s") -> None:
+    def __init__(
+        self, target: str, *, rules: Sequence[Path] = (), interval: str = "1s", token: Path | None = None
+    ) -> None:
         """Write the configuration, start and wait until it answers."""
         if _PROGRAM is None:
             raise RuntimeError(PROMETHEUS_MISSING)
@@ -53,10 +56,13 @@ class Prometheus:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._address = f"127.0.0.1:{probe.getsockname()[1]}"
+        job: dict[str, Any] = {"job_name": "camwatch", "static_configs": [{"targets": [target]}]}
+        if token is not None:
+            job["authorization"] = {"credentials_file": str(token)}
         config = {
             "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
             "rule_files": [str(file) for file in rules],
-            "scrape_configs": [{"job_name": "camwatch", "static_configs": [{"targets": [target]}]}],
+            "scrape_configs": [job],
         }
         file = self._folder / "prometheus.yml"
         file.write_text(yaml.safe_dump(config))

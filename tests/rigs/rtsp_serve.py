@@ -6,7 +6,8 @@ talks to it.
 
 Arguments: one JSON object,
     {"mounts": {"/front": {"file": "/clips/a.mp4", "once": false}}, "auth": null | "basic" | "digest",
-     "user": "name:password", "transports": ["tcp", "udp"], "seed": 1, "port": 0}
+     "user": "name:password", "tls": null | ["/certificate.pem", "/key.pem"], "transports": ["tcp", "udp"], "seed": 1,
+     "port": 0}
 
 First line on stdout: {"ok": true, "port": N, "mounts": {...}}; or {"ok": false, "error": "..."} and exit status 1.
 Then one JSON object a line on stdin, one JSON object a line back on stdout; the end of stdin ends the server.
@@ -16,7 +17,10 @@ Commands, all but `quit` with "mount":
     corrupt  {"p"}   each picture is damaged with this probability
     drop     {"p"}   each picture is left out with this probability
     resume           ends all of these; after a stall the timestamps show the gap
-    switch   {"file"}  goes on with another file of the same codec: a resolution change in mid-stream
+    switch   {"file"}  goes on with another file, in the same connections: a change of resolution in mid-stream; where
+                     the codec is another one, who watches gets pictures that are not what was agreed on, and who
+                     comes anew gets the new codec
+    jump     {"seconds"}  the timestamps leap, forwards or backwards, like a camera whose clock is set
     kick             closes the connections of this mount
     down / up        the mount answers 404 and its connections are closed / it is back, from the start of the file
     stats            only counts: pictures sent, which one of the clip comes next, clients connected
@@ -36,7 +40,7 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstApp", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstApp, GstRtsp, GstRtspServer  # noqa: E402, F401
+from gi.repository import Gio, GLib, Gst, GstApp, GstRtsp, GstRtspServer  # noqa: E402, F401
 from rtsp_clips import Clip, RigError, read_clip  # noqa: E402
 
 TICK_MS = 4
@@ -86,6 +90,7 @@ class Play:
         self.mount, self.source, self.clip = mount, source, mount.clip
         self.start, self.base, self.next, self.key, self.repeats = time.monotonic_ns(), 0, 0, 0, 0
         self.stalled_at: int | None = None
+        self.skew = 0
         self.over = False
 
     def push_due(self, now: int) -> bool:
@@ -115,6 +120,16 @@ class Play:
                 self._push(unit.data, self.base + unit.pts)
         return True
 
+    def leap(self, by: int) -> None:
+        """All further timestamps are so much later; the sinks must not wait for their times, as they do otherwise."""
+        self.skew += by
+        pipeline = self.source
+        while pipeline.get_parent() is not None:
+            pipeline = pipeline.get_parent()
+        found = pipeline.iterate_sinks()
+        while (step := found.next())[0] == Gst.IteratorResult.OK:
+            step[1].set_property("sync", False)
+
     def _due(self) -> int:
         """When the next picture is to be sent, or the round is over."""
         left = self.next < len(self.clip.units)
@@ -132,7 +147,7 @@ class Play:
         if spoilt is None:
             return
         buffer = Gst.Buffer.new_wrapped(spoilt)
-        buffer.pts = pts
+        buffer.pts = max(pts + self.skew, 0)
         if self.source.emit("push-buffer", buffer) == Gst.FlowReturn.OK:
             self.mount.sent += 1
             self.mount.at = self.next
@@ -150,9 +165,9 @@ class Server:
         self.server.set_address("127.0.0.1")
         self.server.set_service(str(arguments.get("port", 0)))
         self.points = self.server.get_mount_points()
-        self.role = "viewer" if arguments.get("auth") else None
+        self.role = "viewer" if arguments.get("auth") or arguments.get("tls") else None
         if self.role:
-            self._require(arguments["auth"], *arguments["user"].split(":", 1))
+            self._require(arguments.get("auth"), *arguments["user"].split(":", 1), tls=arguments.get("tls"))
         self.transports = GstRtsp.RTSPLowerTrans(0)
         for name in arguments.get("transports") or ("tcp", "udp"):
             self.transports |= getattr(GstRtsp.RTSPLowerTrans, name.upper())
@@ -171,10 +186,16 @@ class Server:
         self._unread = b""
         GLib.io_add_watch(0, GLib.PRIORITY_DEFAULT, GLib.IO_IN | GLib.IO_HUP, self._readable)
 
-    def _require(self, method: str, user: str, password: str) -> None:
+    def _require(self, method: "str | None", user: str, password: str, *, tls: "list[str] | None") -> None:
         guard, token = GstRtspServer.RTSPAuth(), GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", self.role)
-        if method == "digest":
+        if tls:
+            if not Gio.TlsBackend.get_default().supports_tls():
+                raise RigError("GLib cannot encrypt here; install with apt-get: glib-networking")
+            guard.set_tls_certificate(Gio.TlsCertificate.new_from_files(*tls))
+        if method is None:
+            guard.set_default_token(token)
+        elif method == "digest":
             guard.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
             guard.add_digest(user, password, token)
         else:
@@ -277,10 +298,13 @@ class Server:
         elif what == "resume":
             mount.well()
         elif what == "switch":
-            clip = read_clip(order["file"])
-            if clip.codec != mount.clip.codec:
-                raise RigError(f"{mount.path} sends {mount.clip.codec}, the other file is {clip.codec}")
-            mount.clip = clip
+            before, mount.clip = mount.clip, read_clip(order["file"])
+            if mount.clip.codec != before.codec and mount.factory is not None:
+                self.points.remove_factory(mount.path)
+                self._up(mount)
+        elif what == "jump":
+            for play in [each for each in self.plays if each.mount is mount]:
+                play.leap(round(float(order["seconds"]) * Gst.SECOND))
         elif what == "kick":
             told["kicked"] = self._kick(mount)
         elif what == "down":

@@ -30,6 +30,7 @@ PYTHON = "/usr/bin/python3"
 SCRIPT = Path(__file__).with_name("rtsp_serve.py")
 APT_PACKAGES = (
     "gir1.2-gst-rtsp-server-1.0",
+    "glib-networking",
     "python3-gi",
     "gstreamer1.0-plugins-base",
     "gstreamer1.0-plugins-good",
@@ -77,6 +78,7 @@ class RtspServer:
         once: Mounts that play once: at the end the stream ends and the path answers 404 until `up`.
         transports: What the server offers, of `tcp` and `udp`.
         port: Where to listen; a free one where 0.
+        tls: A certificate and its key (PEM): then it speaks RTSP over TLS and nothing else.
 
     Raises:
         RuntimeError: It does not start; the message has what it said.
@@ -91,15 +93,18 @@ class RtspServer:
         once: Collection[str] = (),
         transports: Collection[str] = ("tcp", "udp"),
         port: int = 0,
+        tls: tuple[Path, Path] | None = None,
     ) -> None:
         """Start it; returns as soon as it listens (about 0.3 s)."""
         self.auth, self.user = auth, user
+        self.scheme = "rtsps" if tls else "rtsp"
         arguments = {
             "mounts": {path: {"file": str(file), "once": path in once} for path, file in mounts.items()},
             "auth": auth,
             "user": user,
             "transports": list(transports),
             "port": port,
+            "tls": [str(file) for file in tls] if tls else None,
         }
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the server
         self._process = subprocess.Popen(
@@ -123,15 +128,16 @@ class RtspServer:
         """Of the server process."""
         return self._process.pid
 
-    def url(self, mount: str, user: str | None = None) -> str:
+    def url(self, mount: str, user: str | None = None, *, host: str = "127.0.0.1") -> str:
         """The address of a mount, with credentials where the server asks for them.
 
         Args:
             mount: `/front`.
             user: Other credentials than the right ones; "" for none.
+            host: Another name of this machine.
         """
         user = user if user is not None else self.user if self.auth else ""
-        return f"rtsp://{user + '@' if user else ''}127.0.0.1:{self.port}{mount}"
+        return f"{self.scheme}://{user + '@' if user else ''}{host}:{self.port}{mount}"
 
     def command(self, command: str, mount: str | None = None, **arguments: Any) -> dict[str, Any]:
         """Give a command and return the answer; without `mount` it is for the first one.

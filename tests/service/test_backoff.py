@@ -32,6 +32,14 @@ def test_a_healthy_minute_resets_a_short_life_does_not():
     assert backoff.delay(95.0) <= 1.0
 
 
+def test_what_was_away_for_long_is_back_within_seconds():
+    backoff = Backoff(rng=random.Random(3))
+    away = delays(backoff, 200)
+    assert max(away) <= 8.0 and min(away[4:]) >= 4.0
+    backoff.worked(300.0)
+    assert backoff.delay(331.0) <= 1.0
+
+
 def test_a_year_of_failures_does_not_overflow():
     backoff = Backoff(first=1.0, limit=30.0)
     backoff.failures = 10_000_000

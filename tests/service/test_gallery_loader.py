@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +227,32 @@ def test_a_folder_that_vanishes_keeps_the_present_gallery(loader, faces, caplog)
         assert loader.poll(now) == []
         assert loader.finished() is None
     assert caplog.text.count("the present gallery stays") == 1
+
+
+def test_a_share_that_is_unmounted_sends_nobody_away(faces, tmp_path, caplog):
+    """What is left then is an empty folder on another file system; here a link that leads elsewhere."""
+    elsewhere = Path("/dev/shm")
+    if not elsewhere.is_dir() or elsewhere.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second file system here")
+    share = tmp_path / "share"
+    share.symlink_to(faces)
+    loader = GalleryLoader(share, false_alarm_rate=0.01, threshold=None)
+    embed(loader, loader.begin(NETWORK))
+    assert loader.finished() is not None
+    with tempfile.TemporaryDirectory(dir=elsewhere) as empty:
+        share.unlink()
+        share.symlink_to(empty)
+        assert loader.poll(100.0) == []
+        assert loader.finished() is None
+        assert "not mounted?" in caplog.text
+        share.unlink()
+        share.symlink_to(faces)
+        embed(loader, loader.poll(200.0))
+    shutil.rmtree(faces)
+    faces.mkdir()
+    loader.poll(300.0)
+    recognizer = loader.finished()
+    assert recognizer is not None and recognizer.gallery.people == (), "here somebody has removed the photos"
 
 
 def test_a_missing_folder_is_refused_at_the_start_and_an_empty_one_waits_for_photos(tmp_path, caplog):

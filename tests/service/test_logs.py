@@ -60,3 +60,17 @@ def test_a_second_set_up_does_not_double_the_lines(stderr):
     logs.set_up("text", process="main")
     logging.getLogger("camwatch.test").info("once")
     assert stderr().count("once") == 1
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_file_name_breaks_no_line(stderr, log_format):
+    logs.set_up(log_format, process="main")
+    logging.getLogger("camwatch").warning("%s: no photo in it", "a\n2026-01-01 00:00:00 ERROR main: forged\x1b[2J")
+    try:
+        raise OSError("gone")
+    except OSError:
+        logging.getLogger("camwatch").exception("broken")
+    lines = stderr().splitlines()
+    assert "forged" in lines[0] and "\x1b" not in lines[0] and "forged" not in "".join(lines[1:])
+    assert "OSError: gone" in lines[-1]
+    assert (len(lines) == 2) == (log_format == "json")  # for people, what follows an exception has its lines

@@ -58,6 +58,7 @@ def read(source: Path, *, fps: float, slot_bytes: int = SLOT_BYTES) -> Worker:
         "transport": "tcp",
         "stall_timeout": 1.0,
         "loop": False,
+        "trust": {},
         "motion": {"enabled": False},
         "fps": fps,
         "ring_fd": fd,

@@ -58,6 +58,8 @@ def different(found: Changes) -> set[str]:
         ({"events.retain.days": 3}, {"history"}),
         ({"engine.threads": 1}, {"inference"}),
         ({"http.port": 8471}, {"http"}),
+        ({"http.token": "0123456789abcdef"}, {"http"}),
+        ({"cameras.front.source": "rtsps://h/1", "cameras.front.tls": {"verify": False}}, {"readers", "scenes"}),
         ({"cameras.front.fps": 3}, {"readers"}),
         ({"cameras.front.source": "rtsp://h/3"}, {"readers", "scenes"}),
         ({"cameras.front.source": "clip.mp4"}, {"readers", "scenes", "inference"}),

@@ -46,6 +46,18 @@ def test_the_first_observation_after_it_says_so():
     sight.forget("never there")
 
 
+def test_frames_of_the_scene_before_are_past():
+    sight = Sight()
+    sight.observed(observation(monotonic=100.0))
+    sight.begin(["door"], 101.0)
+    assert sight.is_past(observation(monotonic=100.9))
+    assert not sight.is_past(observation(monotonic=101.1))
+    assert not sight.is_past(observation("yard", monotonic=100.9))
+    assert list(sight.advance(200.0, seeing=["door"], under_way=[])) == [], "of the new scene nothing is known yet"
+    sight.forget("door")
+    assert not sight.is_past(observation(monotonic=100.9))
+
+
 def test_how_long_it_is_blind_counts_from_the_first_loss():
     sight = Sight()
     sight.observed(observation())

@@ -64,6 +64,31 @@ def test_a_full_disk_is_told_of_and_the_switch_works_all_the_same(tmp_path, capl
     assert "will not outlast" in caplog.text
 
 
+def test_what_a_full_disk_refused_is_written_once_it_takes_it(tmp_path):
+    path = tmp_path / "missing" / "switches.json"
+    switches = Switches(path, CAMERAS)
+    switches.set("front", False)
+    path.parent.mkdir()
+    assert not switches.set("front", False)
+    assert switches.save() is None
+    assert not Switches(path, CAMERAS).is_on("front")
+
+
+def test_what_the_daemon_before_knew_goes_before_an_old_file(tmp_path):
+    path = tmp_path / "switches.json"
+    Switches(path, CAMERAS).set("front", True)
+    switches = Switches(path, CAMERAS)
+    switches.take_over({"front": False, "gone": False})
+    assert not switches.is_on("front")
+    again = Switches(path, {**CAMERAS, "gone": True})
+    assert not again.is_on("front") and not again.is_on("gone")
+
+
+def test_it_tells_whether_a_camera_was_the_other_way(tmp_path):
+    switches = Switches(tmp_path / "switches.json", CAMERAS)
+    assert [switches.set("front", on) for on in (True, False, False, True)] == [False, True, False, True]
+
+
 def test_a_changed_configuration_does_not_overrule_what_somebody_said(tmp_path):
     switches = Switches(tmp_path / "switches.json", CAMERAS)
     switches.set("front", False)

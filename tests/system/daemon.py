@@ -24,8 +24,9 @@ from tests.rigs.mosquitto import Message, Mosquitto
 class Daemon:
     """`camwatch run` on a configuration; ended by its own pid."""
 
-    def __init__(self, config: dict[str, Any], folder: Path) -> None:
-        """Write the configuration and start."""
+    def __init__(self, config: dict[str, Any], folder: Path, *, module: str = "camwatch") -> None:
+        """Write the configuration and start; `module` is what Python runs."""
+        self._module = module
         self.http_port = config["http"]["port"]
         self.config = folder / "camwatch.yml"
         self.config.write_text(yaml.safe_dump(config))
@@ -36,13 +37,14 @@ class Daemon:
     def start(self) -> None:
         """Start it, or start it again."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "camwatch", "run", str(self.config)],
+            [sys.executable, "-m", self._module, "run", str(self.config)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        threading.Thread(target=self._collect, args=[self._process], daemon=True).start()
+        self._collector = threading.Thread(target=self._collect, args=[self._process], daemon=True)
+        self._collector.start()
 
     @property
     def pid(self) -> int:
@@ -112,6 +114,12 @@ class Daemon:
     def signal(self, number: int) -> None:
         """Send a signal to the main process."""
         self._process.send_signal(number)
+
+    def wait_ended(self, seconds: float) -> int:
+        """Wait until it has ended by itself, and all it said is here; the exit status."""
+        code = self._process.wait(seconds)
+        self._collector.join(seconds)
+        return code
 
     def stop(self) -> tuple[int, float]:
         """SIGTERM; the exit status and the seconds it took."""

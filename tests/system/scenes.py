@@ -22,7 +22,14 @@ def frames_of(path: Path) -> list[Picture]:
 
 
 def visit(
-    path: Path, faces: list[Picture], *, size: tuple[int, int], before: float, stay: float, after: float
+    path: Path,
+    faces: list[Picture],
+    *,
+    size: tuple[int, int],
+    before: float,
+    stay: float,
+    after: float,
+    codec: str = "libx264",
 ) -> Path:
     """A clip of `size` in which the given pictures are before the camera for `stay` seconds, to and fro."""
     empty = clips.background(size)
@@ -37,7 +44,7 @@ def visit(
         for _ in range(round(after * FPS)):
             yield empty
 
-    return clips.encode(path, pictures(), fps=FPS)
+    return clips.encode(path, pictures(), fps=FPS, codec=codec)
 
 
 def stills(folder: Path, person: str, pictures: list[Picture]) -> None:

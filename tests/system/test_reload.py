@@ -38,6 +38,10 @@ class Reloaded:
         found["inference"] = self.process.child("inference_main").pid
         return found
 
+    def open_files(self) -> set[str]:
+        """Files that children have open."""
+        return {file.path for child in self.process.children() for file in child.open_files()}
+
     def reader(self, camera: str) -> int | None:
         """The pid of a camera's reader."""
         reader = self.process.reader(camera)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from camwatch.capture import source as capture
+from camwatch.capture.trust import Trust
 from camwatch.errors import ConfigError, DeliveryError, SourceRefused
 from camwatch.publishing import mqtt
 from camwatch.publishing.broker import Broker
@@ -129,7 +130,7 @@ def test_probe_asks_the_broker_and_every_enabled_camera(config: Path, asked: dic
     ]
     assert asked["mqtt"] == Broker("127.0.0.1", 1883, "u", "hunter2", None)
     options, source = asked["rtsp://u:hunter2@10.0.0.2/s"]  # type: ignore[misc]
-    assert options == {"transport": "udp", "timeout": 3.0}
+    assert options == {"transport": "udp", "timeout": 3.0, "trust": Trust()}
     assert source.closed
     assert "0" not in asked
     assert yaml.safe_load(out)["node"]

@@ -1,4 +1,4 @@
-"""`enroll` checks each photo; `forget` leaves nothing behind."""
+"""`enroll` checks each photo."""
 
 import io
 from pathlib import Path
@@ -8,14 +8,11 @@ import numpy as np
 import pytest
 
 from camwatch.engine.analyzer import FaceAnalyzer
-from camwatch.errors import InputError, StateError
+from camwatch.errors import InputError
 from camwatch.identification.cache import read_cache
 from camwatch.identification.faces import scan
-from camwatch.publishing.events import encode, payload
-from camwatch.publishing.outbox import Outbox
-from camwatch.publishing.snapshots import Snapshots
-from camwatch.records import Event, EventType, Picture
-from camwatch.tools.enroll import EVENTS_FILE, SNAPSHOTS_FOLDER, enroll, forget
+from camwatch.records import Picture
+from camwatch.tools.enroll import enroll
 from tests.conftest import Footage
 from tests.tools.pictures import frames, save
 
@@ -108,63 +105,3 @@ def test_names_and_folders_that_cannot_be_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         enroll("Ann", [tmp_path / "a.jpg"], file)
     assert not (tmp_path / "faces").exists()
-
-
-@pytest.mark.weights
-def test_who_is_forgotten_leaves_nothing(
-    man: list[Picture], woman: list[Picture], analyzer: FaceAnalyzer, tmp_path: Path
-) -> None:
-    faces, state = tmp_path / "faces", tmp_path / "state"
-    add("Adam", [save(man[0], tmp_path / "a.png"), save(man[2], tmp_path / "b.png")], faces, analyzer)
-    add("Eve", [save(woman[0], tmp_path / "e.png")], faces, analyzer)
-    keep_visits(state, {"visit-1": "Adam", "visit-2": "Eve", "visit-3": "Adam"})
-
-    results = io.StringIO()
-    assert forget("Adam", faces, state, results=results) == 0
-    lines = results.getvalue().splitlines()
-    assert lines[2:] == [
-        "Adam: photos erased: 2, embeddings erased: 2",
-        "Adam: snapshots erased: 2",
-        "Adam: visits in the history: 2; the name leaves it with events.retain",
-    ]
-    assert scan(faces).people == ("Eve",)
-    assert len(read_cache(faces, analyzer.network)) == 1
-    assert [path.name for path in faces.iterdir() if path.is_dir()] == ["eve"]
-    assert [path.name for path in (state / SNAPSHOTS_FOLDER).iterdir()] == ["visit-2.jpg"]
-
-
-def test_snapshots_go_even_where_the_photos_are_gone_already(tmp_path: Path) -> None:
-    faces, state = tmp_path / "faces", tmp_path / "state"
-    save(np.zeros((9, 9, 3), np.uint8), faces / "Eve Adams" / "e.png")
-    keep_visits(state, {"visit-1": "Adam"})
-    results = io.StringIO()
-    assert forget("Adam", faces, state, results=results) == 0
-    assert results.getvalue().splitlines() == [
-        f"Adam: no photos in {faces}",
-        "Adam: snapshots erased: 1",
-        "Adam: visits in the history: 1; the name leaves it with events.retain",
-    ]
-
-    with pytest.raises(InputError, match="nobody is called 'eve adam'; did you mean Eve Adams"):
-        forget("eve adam", faces, state)
-    with pytest.raises(InputError, match="nobody is called 'Zed'; people enrolled: 1"):
-        forget("Zed", faces, None)
-    (state / EVENTS_FILE).write_bytes(b"no database" * 100)
-    with pytest.raises(StateError):
-        forget("Eve Adams", faces, state)
-    assert scan(faces).people == ("Eve Adams",)
-
-
-def keep_visits(state: Path, people: dict[str, str]) -> None:
-    """A state directory as the daemon leaves it."""
-    state.mkdir()
-    outbox, _ = Outbox.open(state / EVENTS_FILE, 0.0)
-    snapshots = Snapshots(state / SNAPSHOTS_FOLDER, keep=10, max_age=100.0)
-    for visit, person in people.items():
-        event = Event(
-            EventType.RECOGNIZED, f"{visit}-1", visit, 1, "door", person, 0.9, 0.5, 0.01, None, 3, 3, 0.9,
-            (0.1, 0.1, 0.2, 0.2), 0.0, 1.0, 1.0, None, None, None,
-        )  # fmt: skip
-        outbox.put([(event, encode(payload(event, node="nvr", late=False, snapshot=f"{visit}.jpg")))], 0.0)
-        snapshots.save(visit, np.zeros((20, 20, 3), np.uint8), 0.0)
-    outbox.close()
