@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from camwatch import __version__
-from camwatch.files import write_whole
+from camwatch.files import from_json, write_whole
 from camwatch.publishing.entities import Device, Entity, devices, person_keys
 from camwatch.publishing.events import encode
-from camwatch.publishing.topics import Topics
+from camwatch.publishing.topics import Topics, check_topic
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +160,7 @@ def _entity_id(entity: Entity) -> str:
 
 def _read(path: Path) -> tuple[Announced, Left]:
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = from_json(path.read_text(encoding="utf-8"))
         if stored["version"] != VERSION:
             raise ValueError(f"version {stored['version']}, not {VERSION}")
         announced = {
@@ -171,6 +171,8 @@ def _read(path: Path) -> tuple[Announced, Left]:
             str(topic): {str(key): (str(platform), float(at)) for key, (platform, at) in entities.items()}
             for topic, entities in stored.get("left", {}).items()
         }
+        for topic in (*announced, *left):
+            check_topic(topic)
         return announced, left
     except FileNotFoundError:
         return {}, {}

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from camwatch.files import from_json
 from camwatch.records import CameraState, Candidate, Event, EventType, PersonState
 
 SCHEMA = 1
@@ -70,7 +71,7 @@ def encode(fields: Mapping[str, object]) -> bytes:
 
 def stamp(stored: bytes, *, late: bool) -> bytes:
     """An encoded event with `late` as it was decided at the moment of sending."""
-    fields: dict[str, object] = json.loads(stored)
+    fields: dict[str, object] = from_json(stored)
     fields["late"] = late
     return encode(fields)
 
@@ -82,10 +83,10 @@ def restored(stored: bytes) -> Event:
         ValueError: The payload is not one of ours.
     """
     try:
-        fields: dict[str, Any] = json.loads(stored)
+        fields: dict[str, Any] = from_json(stored)
         second = fields["runner_up"]
         x1, y1, x2, y2 = fields["box"]
-        return Event(
+        event = Event(
             event_type=EventType(fields["event_type"]),
             event_id=fields["event_id"],
             visit_id=fields["visit_id"],
@@ -107,7 +108,12 @@ def restored(stored: bytes) -> Event:
             reason=fields.get("reason"),
             chip=None,
         )
-    except (KeyError, TypeError) as error:
+        names = (event.event_id, event.visit_id, event.camera, event.person or "", event.reason or "")
+        if type(event.seq) is not int or not all(isinstance(name, str) for name in names):
+            raise ValueError("not an event payload: names or numbers that are none")
+        encode(payload(event, node="", late=False, snapshot=None))  # what cannot be said again is of no use
+        return event
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"not an event payload: {error}") from error
 
 
@@ -150,7 +156,7 @@ def forgotten(stored: bytes, now: float) -> tuple[Event, bytes]:
     if last.event_type is not EventType.ENDED:
         last = closing(last, event_id=f"{last.visit_id}-{FORGOTTEN}", now=now)
     over = nameless(last)
-    return over, encode(payload(over, node=str(json.loads(stored).get("node")), late=False, snapshot=None))
+    return over, encode(payload(over, node=str(from_json(stored).get("node")), late=False, snapshot=None))
 
 
 def naming(person: str) -> bytes:
@@ -164,7 +170,7 @@ def without_runner_up(stored: bytes) -> bytes:
     Raises:
         ValueError: It is not JSON of an object.
     """
-    fields = json.loads(stored)
+    fields = from_json(stored)
     if not isinstance(fields, dict):
         raise ValueError("not an event payload")
     return encode({**fields, "runner_up": None})

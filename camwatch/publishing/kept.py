@@ -10,8 +10,9 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from camwatch.files import write_whole
+from camwatch.files import from_json, write_whole
 from camwatch.names import slugs
+from camwatch.publishing.topics import check_topic
 
 log = logging.getLogger(__name__)
 
@@ -116,10 +117,12 @@ class Kept:
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = from_json(path.read_text(encoding="utf-8"))
         if stored["version"] != VERSION:
             raise ValueError(f"version {stored['version']}, not {VERSION}")
         topics, names = ({str(key): str(value) for key, value in stored[what].items()} for what in ("topics", "slugs"))
+        for topic in topics:
+            check_topic(topic)
     except FileNotFoundError:
         return {}, {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -6,6 +6,7 @@ they are pruned. One thread of one process uses an outbox; a lock file keeps a s
 """
 
 import logging
+import math
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -25,9 +26,7 @@ _COLUMNS = (
     "event_id, visit_id, seq, camera, event_type, person, decided_at, captured_monotonic, payload, stored_at,"
     " stored_monotonic"
 )
-_INSERT = (
-    f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING"
-)
+_INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING"
 EVENTS_FILE = "events.sqlite"
 """Name of the database within the state directory."""
 
@@ -85,8 +84,11 @@ class Outbox:
         with ExitStack() as undo:
             undo.callback(os.close, lock)
             database, note = open_or_replace(path, now)
+            undo.callback(database.close)
+            outbox = cls(path, database, lock)
+            outbox._pass_over_damage(now)
             undo.pop_all()
-        return cls(path, database, lock), note
+        return outbox, note
 
     def put(self, events: Iterable[tuple[Event, bytes]], now: float, *, monotonic: float | None = None) -> None:
         """Store events with their encoded payloads, all or none; an event already there is left as it is.
@@ -149,6 +151,19 @@ class Outbox:
             Pending(position, event_id, EventType(event_type), camera, decided_at, captured, stored, payload)
             for position, event_id, event_type, camera, decided_at, captured, stored, payload in rows
         ]
+
+    def _pass_over_damage(self, now: float) -> None:
+        """Let no event wait that cannot be read: it could never be sent, and nothing behind it either."""
+        rows = self._rows(
+            "SELECT position, event_id, event_type, camera, decided_at, payload FROM events"
+            " WHERE acknowledged_at IS NULL ORDER BY position"
+        )
+        damaged = [position for position, *row in rows if not _readable(*row)]
+        if damaged:
+            log.error("%s: events damaged on disk that cannot be sent: %d", self._path, len(damaged))
+            with self._transaction() as database:
+                marks = [(now, position) for position in damaged]
+                database.executemany("UPDATE events SET acknowledged_at = ? WHERE position = ?", marks)
 
     def acknowledge(self, event_ids: Iterable[str], now: float) -> None:
         """Note that the broker has these events; unknown ids are ignored.
@@ -275,6 +290,16 @@ class Outbox:
                 # SQLite itself may have rolled back already, as on a full disk.
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
+
+
+def _readable(event_id: object, event_type: object, camera: object, decided_at: object, payload: object) -> bool:
+    try:
+        event = restored(payload) if isinstance(payload, bytes) else None
+    except ValueError:
+        return False
+    if event is None or not isinstance(decided_at, float) or not math.isfinite(decided_at):
+        return False
+    return (event_id, event_type, camera) == (event.event_id, event.event_type.value, event.camera)
 
 
 def visits_of(path: Path, person: str) -> list[str]:

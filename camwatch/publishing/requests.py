@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from camwatch.errors import StateError
-from camwatch.files import write_whole
+from camwatch.files import from_json, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def read_request(path: Path) -> Request:
         OSError: It cannot be read, or is not there any more.
         ValueError: It is not one.
     """
-    content = json.loads(path.read_text("utf-8"))
+    content = from_json(path.read_text("utf-8"))
     if not isinstance(content, dict) or content.get("version") != VERSION or not isinstance(content.get("slug"), str):
         raise ValueError(f"not version {VERSION} of one")
     person = content.get("person")

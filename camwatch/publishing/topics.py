@@ -6,6 +6,9 @@ character never occur in them.
 
 from dataclasses import dataclass
 
+LONGEST = 65_535
+"""Bytes of a topic in UTF-8; MQTT 3.1.1, section 1.5.3."""
+
 
 @dataclass(frozen=True, slots=True)
 class Topics:
@@ -80,3 +83,13 @@ def _level(part: str) -> str:
     if not part or any(character in part for character in "/+#\0"):
         raise ValueError(f"{part!r} cannot be a level of an MQTT topic")
     return part
+
+
+def check_topic(topic: str) -> None:
+    """Refuse what cannot be the name of a topic.
+
+    Raises:
+        ValueError: It is empty, too long, no Unicode, or has a wildcard in it.
+    """
+    if not 0 < len(topic.encode()) <= LONGEST or any(character in topic for character in "+#\0"):
+        raise ValueError(f"{topic[:80]!r} cannot be an MQTT topic")

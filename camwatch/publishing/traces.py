@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from camwatch.files import from_json
 from camwatch.publishing.discovery import DISCOVERY_FILE
 from camwatch.publishing.entities import person_keys
 from camwatch.publishing.events import naming
@@ -70,7 +71,7 @@ def retained(state: Path, slug: str, person: str = FORGOTTEN) -> list[str]:
 def _part(path: Path, key: str) -> dict[str, Any]:
     """A part of a JSON file; empty where there is none, and where it is damaged: the daemon makes it anew then."""
     try:
-        part = json.loads(path.read_text("utf-8"))[key]
+        part = from_json(path.read_text("utf-8"))[key]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return part if isinstance(part, dict) else {}
@@ -80,7 +81,7 @@ def _torn(path: Path, person: str) -> bool:
     """Whether a file that is no JSON any more has the name in it."""
     try:
         content = path.read_text("utf-8", "replace")
-        json.loads(content)
+        from_json(content)
     except OSError:
         return False
     except ValueError:

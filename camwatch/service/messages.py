@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from camwatch.errors import CamwatchError
+from camwatch.files import from_json
 from camwatch.records import Box, Detection, Enrolled, Face, Landmarks, Observation, Quality, Settled
 
 _HEAD = struct.Struct("<II")
@@ -92,7 +93,7 @@ class Inbox:
             start = at + _HEAD.size
             blob = bytes(self._buffer[start + header_size : end])
             try:
-                fields = json.loads(self._buffer[start : start + header_size])
+                fields = from_json(self._buffer[start : start + header_size])
                 messages.append(Message(fields.pop("kind"), fields, blob))
             except (ValueError, KeyError, AttributeError, TypeError):
                 raise PipeError("a child sent something that is no message") from None

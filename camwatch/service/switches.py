@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from camwatch.files import write_whole
+from camwatch.files import from_json, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +29,13 @@ class Switches:
         self._said: dict[str, bool] = {}
         self._in_doubt = self._unsaved = False
         try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
+            stored = from_json(path.read_text(encoding="utf-8"))
             if stored["version"] != VERSION:
                 raise ValueError(f"version {stored['version']}, not {VERSION}")
-            self._said = {str(name): bool(on) for name, on in stored["cameras"].items()}
+            said = {str(name): on for name, on in stored["cameras"].items()}
+            if not all(isinstance(on, bool) for on in said.values()):
+                raise ValueError("a switch that is neither true nor false")
+            self._said = said
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -197,9 +197,7 @@ def test_a_picture_in_strips_gives_the_same_faces(
 ) -> None:
     pictures = [photos["multi_face.jpg"]]
     whole = detector.detect(pictures, min_face=20)
-    monkeypatch.setattr(mtcnn, "_PNET_PIXELS", 1 << 14)
-    monkeypatch.setattr(mtcnn, "_RNET_CROPS", 16)
-    monkeypatch.setattr(mtcnn, "_ONET_CROPS", 8)
+    monkeypatch.setattr(detector, "calls", mtcnn.Calls(1 << 14, 16, 8))
     assert same(detector.detect(pictures, min_face=20)[0], whole[0])
 
 
@@ -207,7 +205,7 @@ def test_many_large_pictures_go_through_in_parts(
     detector: FaceDetector, photos: dict[str, Picture], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture = photos["single_face.jpg"]
-    monkeypatch.setattr(mtcnn, "_PNET_PIXELS", 1 << 15)
+    monkeypatch.setattr(detector, "calls", mtcnn.Calls(1 << 15, 128, 64))
     found = detector.detect([picture] * 5, min_face=60)
     assert [len(faces) for faces in found] == [1] * 5
 
