@@ -6,6 +6,7 @@ command brings in what it needs.
 Exit status: 0 done, 1 failed while running, 2 the user's input is wrong, 130 interrupted.
 """
 
+import io
 import os
 import signal
 import sys
@@ -332,6 +333,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by who started us
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for the life of the process
+        if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name can be any bytes
     try:
         status = typer.main.get_command(app).main(
             args=None if arguments is None else list(arguments), prog_name="camwatch", standalone_mode=False

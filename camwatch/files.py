@@ -1,8 +1,10 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and JSON that may be anything."""
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 
 def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
@@ -42,3 +44,15 @@ def remove_parts(folder: Path) -> None:
     """Remove what crashed writes left of files in a folder; only for whom nobody else writes there at this moment."""
     for part in folder.glob(".*.new"):
         part.unlink(missing_ok=True)
+
+
+def from_json(text: str | bytes | bytearray) -> Any:
+    """What a JSON text says.
+
+    Raises:
+        ValueError: It is no JSON, no Unicode, or nested more deeply than Python reads.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None

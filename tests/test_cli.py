@@ -1,5 +1,6 @@
 """The command line: words become calls, failures become one line and an exit status."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from camwatch.capture.trust import Trust
 from camwatch.cli import main
 from camwatch.config.model import DEFAULT_FACES, DEFAULT_STATE
 from camwatch.errors import CamwatchError, ConfigError, PhotoError, SourceLost
+from camwatch.tools import forget
 
 
 class Calls(list[tuple[tuple[Any, ...], dict[str, Any]]]):
@@ -35,8 +37,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         module = ModuleType(name)
         vars(module)[name] = stand_in
         monkeypatch.setitem(sys.modules, f"camwatch.tools.{name}", module)
-    vars(sys.modules["camwatch.tools.enroll"])["forget"] = stand_in
-    bench = ModuleType("command")
+    forget, bench = ModuleType("forget"), ModuleType("command")
+    vars(forget)["command"] = stand_in
+    monkeypatch.setitem(sys.modules, "camwatch.tools.forget", forget)
     vars(bench)["bench"] = stand_in
     monkeypatch.setitem(sys.modules, "camwatch.tools.bench.command", bench)
     return stand_in
@@ -106,8 +109,8 @@ BENCH = {
             WATCH | {"trust": Trust(__file__, "CAM", verify=False)},
         ),
         ("enroll Zoë a.jpg b.jpg --faces f", ("Zoë", [Path("a.jpg"), Path("b.jpg")], Path("f")), {}),
-        ("forget Zoë --faces f --state s", ("Zoë", Path("f"), Path("s")), {}),
-        ("forget Zoë --faces f", ("Zoë", Path("f"), None), {}),
+        ("forget Zoë --faces f --state s", ("Zoë",), {"faces": Path("f"), "state": Path("s"), "config": None}),
+        ("forget Zoë --config c.yml", ("Zoë",), {"faces": None, "state": None, "config": Path("c.yml")}),
         ("bench", (), BENCH),
         (
             "bench --only detect,embed --threads 1 --rounds 3 --seconds 5 --video tests/conftest.py --size 640x360 "
@@ -138,12 +141,15 @@ def test_words_become_calls(calls: Calls, words: str, args: tuple[Any, ...], kwa
 
 
 def test_forget_looks_where_the_daemon_keeps_things(
-    calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert (cli.DEFAULT_FACES, cli.DEFAULT_STATE) == (DEFAULT_FACES, DEFAULT_STATE)
-    monkeypatch.setattr(cli, "DEFAULT_STATE", tmp_path)
+    asked = Calls()
+    monkeypatch.setattr(forget, "forget", asked)
+    monkeypatch.setattr(forget, "DEFAULT_STATE", tmp_path)
     assert main(["forget", "Zoë"]) == 0
-    assert calls == [(("Zoë", DEFAULT_FACES, tmp_path), {})]
+    assert main(["forget", "Zoë", "--faces", "elsewhere"]) == 0
+    assert asked == [(("Zoë", DEFAULT_FACES, tmp_path), {}), (("Zoë", Path("elsewhere"), None), {})]
 
 
 def test_watch_takes_its_source_from_the_environment(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,3 +276,13 @@ def test_a_folder_is_no_configuration(path):
     )
     assert done.returncode == 2
     assert "is a folder" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_file_name_that_is_no_text_can_be_printed(tmp_path: Path) -> None:
+    photo = tmp_path / "faces" / "Ann" / "\udcff.jpg"
+    photo.parent.mkdir(parents=True)
+    photo.write_bytes(b"picture")
+    command = [sys.executable, "-m", "camwatch", "forget", "Ann", "--faces", str(tmp_path / "faces")]
+    done = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "utf-8"}, check=False)
+    assert b"Traceback" not in done.stderr and done.returncode == 0
+    assert b"Ann/\\udcff.jpg" in done.stdout and not photo.exists()

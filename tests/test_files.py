@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from camwatch.files import remove_parts, write_whole
+from camwatch.files import from_json, remove_parts, write_whole
 
 
 def test_replaces_the_content_and_keeps_others_out(tmp_path):
@@ -48,3 +48,10 @@ def test_what_a_crash_left_is_removed_and_nothing_else(tmp_path):
     remove_parts(tmp_path)
     remove_parts(tmp_path / "not there")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["holiday.new", "switches.json"]
+
+
+def test_json_that_is_nested_too_deeply_is_damage_like_any_other():
+    assert from_json(b'{"a": [1]}') == {"a": [1]}
+    for text in ("[" * 100_000, "{", b"\xff"):
+        with pytest.raises(ValueError):
+            from_json(text)

@@ -94,7 +94,7 @@ class FileSource(Running):
             problem: SourceError | None = None
             try:
                 # "file:" keeps FFmpeg from taking a colon in the name for a protocol.
-                with av.open(f"file:{self._path}", mode="r") as container:
+                with av.open(f"file:{self._path}", mode="r", metadata_errors="replace") as container:
                     stream = first_video(container, self._where)
                     if times is None:
                         times = RisingTimes(_step(stream))

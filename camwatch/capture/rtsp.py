@@ -63,7 +63,7 @@ def network_source(
     def connect() -> InputContainer:
         begun = time.monotonic()
         try:
-            return av.open(url, mode="r", options=options, timeout=(timeout, timeout))
+            return av.open(url, mode="r", options=options, timeout=(timeout, timeout), metadata_errors="replace")
         except av.FFmpegError as error:
             failed = error
         # Out here, as FFmpeg's error holds the whole address and must not be the context of ours.

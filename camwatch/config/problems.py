@@ -20,7 +20,7 @@ def explain(error: ValidationError, document: Document, root: Model) -> list[Pro
     Left out are values that the document itself complained of, and missing keys that were only misspelt.
     """
     problems, misspelt, missing = [], set(), []
-    for detail in error.errors(include_url=False, include_input=True)[:MOST]:
+    for detail in error.errors(include_url=False, include_input=True)[: MOST + 1]:  # one more tells that there are more
         path = tuple(part for part in detail["loc"] if part != "[key]")
         about = detail.get("ctx", {}).get("key")
         path = tuple(about.split(".")) if about else path

@@ -2,15 +2,24 @@
 
 import io
 import struct
+import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from numpy.lib.format import read_array
 from numpy.typing import NDArray
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, MemoryError, OverflowError, ValueError)
+MAX_BYTES = 512 << 20
+"""Unpacked: a small archive can hold gigabytes of zeros."""
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # as numpy writes; of others zipfile cannot unpack a part
+# What zipfile and numpy's reading of a header raise over bytes that are none of theirs.
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError, EOFError, RuntimeError),
+    *(MemoryError, ArithmeticError, LookupError, TypeError, ValueError),
+)
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -24,10 +33,24 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """
     try:
         with zipfile.ZipFile(path) as file:
-            members = {name: file.read(name) for name in file.namelist()}
+            members = {info.filename: data for info, data in _unpacked(file)}
         return {
             name.removesuffix(".npy"): read_array(io.BytesIO(data), allow_pickle=False)
             for name, data in members.items()
         }
     except _DAMAGE as error:
         raise ValueError(f"not a whole file of arrays ({type(error).__name__})") from error
+
+
+def _unpacked(file: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, bytes]]:
+    left = MAX_BYTES
+    for info in file.infolist():
+        left -= info.file_size
+        if left < 0 or info.compress_type not in _PACKED:
+            raise ValueError(f"{info.filename!r} is too large, or packed as numpy does not")
+        with file.open(info) as member:
+            # As much as is announced and no more: read() alone unpacks all there is before it compares.
+            data = member.read(info.file_size)
+            if member.read(1):
+                raise ValueError(f"{info.filename!r} is larger than it says")
+        yield info, data

@@ -8,6 +8,7 @@ reported once and made anew.
 import io
 import json
 import logging
+import math
 import os
 import stat
 from collections.abc import Iterable
@@ -17,12 +18,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from camwatch.files import write_whole
+from camwatch.files import from_json, write_whole
 from camwatch.identification.arrays import read_arrays
 from camwatch.records import Enrolled, Quality
 
 CACHE_FILE = ".embeddings.npz"
 _VERSION = 1
+_DIMENSIONS = 512
 _log = logging.getLogger(__name__)
 
 
@@ -94,21 +96,23 @@ def _read(folder: Path) -> tuple[dict[str, CachedPhoto], str | None]:
     path = folder / CACHE_FILE
     try:
         arrays = read_arrays(path)
-        index, rows = json.loads(str(arrays["index"])), arrays["embeddings"]
+        index, rows = from_json(str(arrays["index"])), arrays["embeddings"]
         if index["version"] != _VERSION:
             raise ValueError(f"version {index['version']}, not {_VERSION}")
-        if rows.dtype != np.float32 or rows.ndim != 2 or not np.isfinite(rows).all():
+        if rows.dtype != np.float32 or rows.ndim != 2 or rows.shape[1] != _DIMENSIONS or not np.isfinite(rows).all():
             raise ValueError("not an array of embeddings")
         found = {}
         for digest, start, count, quality in index["photos"]:
             part = rows[start : start + count]
             if start < 0 or count < 1 or len(part) != count:
                 raise ValueError("an index that does not fit its embeddings")
+            if not all(map(math.isfinite, quality)):
+                raise ValueError("a quality that is no number")
             found[str(digest)] = CachedPhoto(str(digest), part, Quality(*map(float, quality)))
         return found, str(index["network"])
     except FileNotFoundError:
         return {}, None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         _log.warning("%s: ignored and made anew: %s", path, error)
         return {}, None
 
@@ -120,7 +124,7 @@ def _write(folder: Path, network: str, photos: Iterable[CachedPhoto]) -> None:
         entries.append((photo.sha256, start, count, astuple(photo.quality)))
         parts.append(np.asarray(photo.embeddings, np.float32))
         start += count
-    rows = np.concatenate(parts) if parts else np.zeros((0, 512), np.float32)
+    rows = np.concatenate(parts) if parts else np.zeros((0, _DIMENSIONS), np.float32)
     index = json.dumps({"version": _VERSION, "network": network, "photos": entries})
     keep_private(folder)
     content = io.BytesIO()

@@ -8,6 +8,7 @@ the cosine to the person's template and a threshold; the model carries both.
 import hashlib
 import io
 import json
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camwatch.errors import InputError, ModelError
-from camwatch.files import write_whole
+from camwatch.files import from_json, write_whole
 from camwatch.identification.arrays import read_arrays
 from camwatch.identification.calibration import fit_temperature, softmax
 from camwatch.identification.gallery import unit
 from camwatch.identification.recognizer import threshold_for
 
 _VERSION = 1
+_LARGEST = 1e9
+_OFF_UNIT = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,7 @@ class Classifier:
         """
         try:
             arrays = read_arrays(path)
-            about = json.loads(str(arrays.pop("about")))
+            about = from_json(str(arrays.pop("about")))
             version = about["version"]
         except FileNotFoundError:
             raise ModelError(f"{path}: no such file; camwatch train makes a model") from None
@@ -159,18 +162,43 @@ class Classifier:
             raise ModelError(f"{path}: model version {version}, this camwatch reads version {_VERSION}; train it anew")
         if about.pop("sha256", None) != _digest(arrays, about):
             raise ModelError(f"{path}: damaged, its checksum does not fit; train it anew")
-        if about["network"] != network:
-            raise ModelError(f"{path}: trained with the network {about['network']}, faces are embedded with {network}")
-        return cls(
-            tuple(about["classes"]),
-            network,
-            arrays["weights"],
-            arrays["bias"],
-            arrays["templates"],
+        if about.get("network") != network:
+            made_by = str(about.get("network"))[:80]
+            raise ModelError(f"{path}: trained with the network {made_by}, faces are embedded with {network}")
+        try:
+            return cls._from(arrays, about)
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            raise ModelError(f"{path}: not a whole model; train it anew") from error
+
+    @classmethod
+    def _from(cls, arrays: dict[str, NDArray[Any]], about: dict[str, Any]) -> Self:
+        """What a file says, where it fits together: a checksum proves only that it is as somebody wrote it.
+
+        Raises:
+            ValueError, KeyError, TypeError, OverflowError: It does not.
+        """
+        classes = tuple(about["classes"])
+        weights, bias, templates = (arrays[name] for name in ("weights", "bias", "templates"))
+        model = cls(
+            classes,
+            about["network"],
+            weights,
+            bias,
+            templates,
             float(about["temperature"]),
             float(about["threshold"]),
             int(about["images"]),
         )
+        shapes = weights.shape == templates.shape and bias.shape == (len(classes),) and weights.ndim == 2
+        kinds = [part.dtype.str for part in (weights, bias, templates)] == ["<f8", "<f8", "<f4"]
+        names = len(set(classes)) == len(classes) >= 2 and all(isinstance(name, str) for name in classes)
+        if not (shapes and kinds and names and len(weights) == len(classes)):
+            raise ValueError("parts that do not fit together")
+        values = all((np.abs(part) < _LARGEST).all() for part in (weights, bias))  # written such that NaN fails
+        lengths = (np.abs(np.linalg.norm(templates, axis=1) - 1) < _OFF_UNIT).all()
+        if not (values and lengths and 0 < model.temperature < math.inf and -1 <= model.threshold <= 1):
+            raise ValueError("values that no training gives")
+        return model
 
 
 def _separate(

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from camwatch.errors import PhotoError
-from camwatch.files import write_whole
+from camwatch.errors import PhotoError, one_line
+from camwatch.files import from_json, write_whole
 from camwatch.identification.cache import CACHE_FILE, erase_rows, keep_private
 from camwatch.names import slug
 
@@ -116,7 +116,8 @@ def scan(folder: Path, *, allow_empty: bool = False) -> FolderScan:
         problems += _unread(person_folder)
         for path in _images(person_folder):
             try:
-                digest = hashlib.sha256(path.read_bytes()).hexdigest()
+                with path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
             except OSError as error:
                 problems.append(f"{path}: cannot be read: {error.strerror or error}")
                 continue
@@ -126,7 +127,7 @@ def scan(folder: Path, *, allow_empty: bool = False) -> FolderScan:
         why = f": {problems[0]}" if problems else ""
         raise PhotoError(f"{folder}: nobody in it; it should hold one folder of photos for each person{why}")
     photos.sort(key=lambda photo: (photo.person, photo.path))
-    return FolderScan(folder, tuple(photos), tuple(problems), mark)
+    return FolderScan(folder, tuple(photos), tuple(map(one_line, problems)), mark)
 
 
 def store_photo(folder: Path, person: str, data: bytes, suffix: str) -> Path:
@@ -195,9 +196,14 @@ def checked_name(person: str) -> str:
         PhotoError: It is empty, longer than 200 characters, or has control characters in it.
     """
     name = unicodedata.normalize("NFC", person).strip()
-    if not name or len(name) > _LONGEST_NAME or any(unicodedata.category(letter)[0] == "C" for letter in name):
+    if not name or len(name) > _LONGEST_NAME or any(map(_is_control, name)):
         raise PhotoError(f"{person[:80]!r}: not a name; 1 to {_LONGEST_NAME} printable characters are")
     return name
+
+
+def _is_control(letter: str) -> bool:
+    kind = unicodedata.category(letter)
+    return kind[0] == "C" or kind in ("Zl", "Zp")
 
 
 def _folders(folder: Path) -> Iterator[Path]:
@@ -229,15 +235,18 @@ def _listed(folder: Path) -> list[Path]:
 
 def _person(folder: Path) -> tuple[str, str | None]:
     """The person of a folder, and what was wrong with its name file, if anything."""
-    own = unicodedata.normalize("NFC", folder.name)
+    own = one_line(unicodedata.normalize("NFC", folder.name))
     path = folder / NAME_FILE
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = from_json(path.read_text("utf-8"))
         if not isinstance(content, dict) or content.get("version") != 1:
             return own, f"{path}: not version 1 of a name file; the folder's name is used"
-        return checked_name(str(content["name"])), None
+        if not isinstance(content["name"], str):
+            raise ValueError("a name is text")
+        return checked_name(content["name"]), None
     except FileNotFoundError:
-        return own, None
+        strange = own != unicodedata.normalize("NFC", folder.name)
+        return own, f"{folder}: holds what no name can, its person is called {own}" if strange else None
     except (OSError, ValueError, KeyError, PhotoError):
         return own, f"{path}: damaged; the folder's name is used"
 

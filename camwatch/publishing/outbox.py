@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from camwatch.errors import StateError
 from camwatch.publishing.database import open_or_replace, reported, take_lock
-from camwatch.publishing.events import forgotten, naming, restored, without_runner_up
+from camwatch.publishing.events import forgotten, naming, restored, stamp, without_runner_up
 from camwatch.records import Event, EventType
 
 log = logging.getLogger(__name__)
@@ -294,10 +294,13 @@ class Outbox:
 
 def _readable(event_id: object, event_type: object, camera: object, decided_at: object, payload: object) -> bool:
     try:
-        event = restored(payload) if isinstance(payload, bytes) else None
+        if not isinstance(payload, bytes):
+            return False
+        event = restored(payload)
+        stamp(payload, late=True)  # also of what no event keeps, nothing may be past saying
     except ValueError:
         return False
-    if event is None or not isinstance(decided_at, float) or not math.isfinite(decided_at):
+    if not isinstance(decided_at, float) or not math.isfinite(decided_at):
         return False
     return (event_id, event_type, camera) == (event.event_id, event.event_type.value, event.camera)
 

@@ -106,3 +106,11 @@ def test_an_unknown_scheme_is_refused_without_showing_the_password() -> None:
     assert caught.value.reason == "invalid"
     assert "s3cret" not in str(caught.value)
     assert "gopher" in str(caught.value)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "text", ["passw" * 40_000 + "=", "_auth" * 40_000 + "-=x", "a" * 60_000 + ":@x", "a://b@" * 30_000]
+)
+def test_masking_takes_no_longer_than_the_text_is_long(text: str) -> None:
+    assert len(mask(text)) <= len(text) + 3

@@ -228,3 +228,19 @@ class TestRisingTimes:
         got = [rising.next(t) for t in told]
         assert got[0] == 0
         assert all(0 < b - a <= LONGEST_GAP + step for a, b in itertools.pairwise(got))
+
+
+def test_a_title_in_another_encoding_stops_nobody(tmp_path: Path, clip: Path) -> None:
+    with av.open(str(clip)) as source, av.open(str(tmp_path / "titled.mkv"), "w") as made:
+        made.metadata["title"] = "Zoe"
+        stream = made.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                made.mux(packet)
+    path = tmp_path / "latin.mkv"
+    data = (tmp_path / "titled.mkv").read_bytes()
+    assert b"Zoe" in data
+    path.write_bytes(data.replace(b"Zoe", b"Zo\xeb", 1))
+
+    assert len(times(FileSource(str(path)))) == len(times(FileSource(str(clip))))

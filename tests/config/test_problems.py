@@ -282,3 +282,13 @@ CAMERAS = "one section for each camera, for example `front_door: {source: rtsp:/
 )
 def test_files_that_lack_the_essential(tmp_path: Path, text: str, complaint: list[str]) -> None:
     assert complaints(tmp_path, text) == complaint
+
+
+def test_who_has_very_many_problems_is_told_the_first_hundred(tmp_path: Path) -> None:
+    file = tmp_path / "camwatch.yml"
+    file.write_text("mqtt: {host: x}\ncameras: {a: {source: x.mp4}}\n" + "".join(f"k{n}: 1\n" for n in range(300)))
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert len(caught.value.problems) == 101
+    assert caught.value.problems[0].startswith(f"{file}:3: k0: unknown key")
+    assert caught.value.problems[-1] == f"{file}: has more problems than these"

@@ -1,5 +1,6 @@
 """YAML with lines: what is read, what is refused, and that no value leaks into a message."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -240,3 +241,25 @@ def test_words_for_paths_and_slips() -> None:
     assert dotted(("cameras", "Front Door", "rtsp://u:p@h", "a\nb")) == "cameras.Front Door.(a key here).(a key here)"
     assert nearest("Min-Face", ["min_face", "fps"]) == "min_face"
     assert nearest("banana", ["min_face", "fps"]) is None
+
+
+@pytest.mark.parametrize("escape", ["\\UFFFFFFFF", "\\U00110000", "\\ud800"])
+def test_an_escape_that_stands_for_no_character(tmp_path: Path, escape: str) -> None:
+    with pytest.raises(ConfigError, match=r"x\.yml:2: holds an escape") if escape[1] == "U" else nullcontext():
+        found = document(tmp_path, f'a: 1\nb: "{escape}"\n')
+        assert [str(problem) for problem in found.problems] == [
+            f"{tmp_path}/x.yml:2: b: holds an escape (a backslash and a number) that stands for no character"
+        ]
+
+
+def test_aliases_that_nest_deeper_than_the_text(tmp_path: Path) -> None:
+    opened, closed = "[" * 280, "]" * 280
+    text = f"a: &a {opened}{closed}\nb: &b {opened}*a{closed}\nc: {opened}*b{closed}\n"
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        document(tmp_path, text)
+
+
+def test_a_merged_section_has_the_lines_of_its_anchor_and_the_own_keys_theirs(tmp_path: Path) -> None:
+    found = document(tmp_path, "a: &a\n  x: 1\n  y: 2\nb:\n  <<: *a\n  y: 3\n")
+    assert found.data == {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}}
+    assert (found.line(("b", "x")), found.line(("b", "y"))) == (2, 6)

@@ -300,3 +300,33 @@ def test_a_large_photo_is_searched_small_and_cropped_large(tmp_path: Path) -> No
 
     assert enrolled.quality.height == pytest.approx(625)
     assert enrolled.embeddings[0, 0] > 150  # the left edge lies at 1163 in the photo
+
+
+def _tiff(*entries: tuple[int, int, int, int]) -> bytes:
+    body = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    return b"II*\0" + struct.pack("<I", 8) + body + bytes(4)
+
+
+def test_a_tiff_whose_size_is_told_twice_is_refused() -> None:
+    plain = _tiff((256, 4, 1, 8), (257, 4, 1, 8))
+    found = read_header(plain)
+    assert found is not None and (found.width, found.height) == (8, 8)
+
+    assert read_header(_tiff((256, 4, 1, 30000), (257, 4, 1, 30000), (256, 4, 1, 8), (257, 4, 1, 8))) is None
+    assert read_header(_tiff((256, 4, 3, 8), (257, 4, 1, 8))) is None
+    assert read_header(_tiff((256, 1, 1, 8), (256, 4, 1, 8), (257, 4, 1, 8))) is None
+
+
+def test_a_name_with_a_line_break_leaves_the_message_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a\nb\x1b[31m.jpg"
+    path.write_bytes(b"text")
+    with pytest.raises(PhotoError, match=r"a\\nb\\x1b\[31m\.jpg: not a picture"):
+        read_photo(path)
+
+
+@pytest.mark.parametrize("part", range(20))
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp"])
+def test_a_photo_cut_short_anywhere_is_refused(suffix: str, part: int) -> None:
+    whole = encoded(suffix, sample())
+    with pytest.raises(PhotoError, match=r"^cut: "):
+        decode_photo(whole[: len(whole) * part // 20], "cut")

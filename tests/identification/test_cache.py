@@ -1,11 +1,17 @@
+import json
 import logging
 import os
 import stat
+import struct
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from camwatch.identification import arrays
 from camwatch.identification.cache import CACHE_FILE, erase_rows, read_cache, write_cache
 from camwatch.records import Enrolled, Quality
 from tests.identification.scene import GOOD, person
@@ -58,9 +64,7 @@ def test_another_network_knows_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04"])
-def test_a_damaged_cache_is_ignored_and_told(
-    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_damaged_cache_is_ignored_and_told(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / CACHE_FILE).write_bytes(content)
     with caplog.at_level(logging.WARNING):
         assert read_cache(tmp_path, "net") == {}
@@ -105,8 +109,46 @@ def test_rows_are_erased(tmp_path: Path) -> None:
     assert erase_rows(tmp_path, {"bb"}) == 0 and not (tmp_path / CACHE_FILE).exists()
 
 
-def test_a_folder_that_cannot_be_written_costs_only_the_cache(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_folder_that_cannot_be_written_costs_only_the_cache(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert not write_cache(tmp_path / "missing", "net", PHOTOS)
     assert "not cached" in caplog.text
+
+
+def written(rows: NDArray[Any], quality: list[Any]) -> dict[str, Any]:
+    index = json.dumps({"version": 1, "network": "net", "photos": [["aa", 0, 1, quality]]})
+    return {"embeddings": rows, "index": np.array(index)}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        written(np.zeros((1, 7), np.float32), [80.0, 50.0, 0.1, 0.9]),
+        written(np.zeros((1, 512), np.float32), [80.0, 50.0, 0.1, float("nan")]),
+        written(np.zeros((1, 512), np.float32), [80.0, 50.0, 0.1, 10**400]),
+        {"embeddings": np.zeros((1, 512), np.float32), "index": np.array("[" * 100_000)},
+    ],
+    ids=["narrow", "no quality", "enormous quality", "deep index"],
+)
+def test_parts_that_fit_no_gallery_are_damage(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: dict[str, Any]
+) -> None:
+    np.savez(tmp_path / CACHE_FILE, **content)
+    assert read_cache(tmp_path, "net") == {}
+    assert "ignored and made anew" in caplog.text
+
+
+@pytest.mark.parametrize("how", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_an_archive_that_unpacks_to_far_more_is_not_unpacked(tmp_path: Path, how: int) -> None:
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", how, compresslevel=1) as file, file.open("x.npy", "w") as member:
+        for _ in range(arrays.MAX_BYTES >> 24) if how == zipfile.ZIP_DEFLATED else ():
+            member.write(bytes(1 << 24))
+        member.write(b"and more")
+    with pytest.raises(ValueError, match="not a whole file of arrays"):
+        arrays.read_arrays(tmp_path / "bomb.npz")
+
+
+def test_a_header_that_is_no_python_is_damage(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as file:
+        file.writestr("x.npy", b"\x93NUMPY\x01\0" + struct.pack("<H", 20) + b"{'descr': [((" + b"'" * 3 + b"\n   ")
+    with pytest.raises(ValueError, match="not a whole file of arrays"):
+        arrays.read_arrays(tmp_path / "x.npz")

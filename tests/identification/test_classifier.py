@@ -1,5 +1,7 @@
 import stat
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,4 +138,28 @@ def test_a_changed_model_with_valid_archive_checksums_is_noticed(tmp_path: Path)
     content["about"] = np.array(str(content["about"]).replace("person 1", "person 9"))
     np.savez(path, **content)
     with pytest.raises(ModelError, match="checksum"):
+        Classifier.load(path, network="net")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"temperature": 0.0},
+        {"temperature": float("nan")},
+        {"threshold": 7.0},
+        {"classes": ("a", "a")},
+        {"classes": ("a", "b", "c")},
+        {"bias": np.full(2, np.nan)},
+        {"weights": np.zeros((2, 5))},
+        {"templates": np.zeros((2, 512), np.float32)},
+    ],
+    ids=str,
+)
+def test_a_model_whose_parts_do_not_fit_is_refused_though_its_checksum_is_right(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    path = tmp_path / "model.npz"
+    model = replace(Classifier.fit(*dataset(2, 2), network="net"), **changes)
+    model.save(path)
+    with pytest.raises(ModelError, match="not a whole model; train it anew"):
         Classifier.load(path, network="net")

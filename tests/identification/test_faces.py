@@ -220,3 +220,23 @@ def test_forgetting_nobody_names_who_is_there(tmp_path: Path) -> None:
     faces.store_photo(tmp_path, "Alice", b"1", ".jpg")
     with pytest.raises(PhotoError, match="'Bob'; there are: Alice"):
         faces.forget(tmp_path, "Bob")
+
+
+@pytest.mark.parametrize(
+    ("name", "person"), [("a\nb", r"a\nb"), ("\udcff", r"\udcff"), ("a\u2028b", r"a\u2028b"), ("Zoë", "Zoë")]
+)
+def test_a_folder_with_a_strange_name_has_a_name_that_can_be_said(tmp_path: Path, name: str, person: str) -> None:
+    put(tmp_path / name / "1.jpg")
+    found = faces.scan(tmp_path)
+    assert found.people == (person,) and person.encode()
+    assert [len(problem.splitlines()) for problem in found.problems] == ([] if name == person else [1])
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, '{"version": 1, "name": ["Ann"]}', '{"version": 1, "name": "a\u2028b"}']
+)
+def test_a_name_file_that_names_nobody_is_damaged(tmp_path: Path, content: str) -> None:
+    put(tmp_path / "ann" / "1.jpg")
+    (tmp_path / "ann" / "person.json").write_text(content, "utf-8")
+    found = faces.scan(tmp_path)
+    assert found.people == ("ann",) and "damaged; the folder's name is used" in found.problems[0]

@@ -17,7 +17,7 @@ from camwatch.publishing.events import (
     timestamp,
 )
 from camwatch.records import CameraState, Candidate, EventType, PersonState
-from tests.publishing.events import DECIDED, event
+from tests.publishing.events import DECIDED, event, stored
 
 
 def test_a_recognized_event_has_exactly_the_published_keys_and_values() -> None:
@@ -174,3 +174,22 @@ def test_the_state_of_a_person() -> None:
         "last_camera": None,
         "last_seen": None,
     }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seq": None},
+        {"seq": "1"},
+        {"camera": 7},
+        {"person": ["x"]},
+        {"quality": None},
+        {"box": [0, 0, 0, float("inf")]},
+    ],
+    ids=str,
+)
+def test_a_payload_with_other_values_is_none_of_ours(changes: dict[str, Any]) -> None:
+    [(_, whole)] = stored(event())
+    assert restored(whole).camera == "front_door"
+    with pytest.raises(ValueError, match=r"event|finite"):
+        restored(json.dumps(json.loads(whole) | changes).encode())

@@ -119,3 +119,10 @@ def test_a_disk_that_refuses_is_told_of_once_and_tried_again(tmp_path: Path, cap
     folder.mkdir()
     kept.save()
     assert saved(folder / "kept.json").unclaimed() == ["a"]
+
+
+@pytest.mark.parametrize("topic", ["a/+/b", "#", "", "a\ud800", "x" * 70_000])
+def test_a_topic_that_no_broker_takes_is_damage(tmp_path: Path, caplog: pytest.LogCaptureFixture, topic: str) -> None:
+    (tmp_path / "kept.json").write_text(json.dumps({"version": 1, "topics": {topic: ""}, "slugs": {}}))
+    assert Kept(tmp_path / "kept.json").unclaimed() == []
+    assert "is damaged" in caplog.text

@@ -176,3 +176,38 @@ def test_visits_of_a_person_are_read_while_a_daemon_writes(outbox: Outbox, path:
     outbox.put(stored(event(1), event(1, seq=2, event_id="x"), event(2, person="bob"), event(3)), DECIDED)
     assert visits_of(path, "alice") == ["front_door-0001", "front_door-0003"]
     assert visits_of(path.with_name("missing"), "alice") == []
+
+
+INFINITE = stored(event(1))[0][1].replace(b'"score":0.97', b'"score":1e999')
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("event_type", "x"),
+        ("decided_at", "soon"),
+        ("payload", b"{"),
+        ("payload", b"[" * 100_000),
+        ("payload", INFINITE),
+        ("camera", b"\0"),
+    ],
+)
+def test_an_event_damaged_on_disk_does_not_stop_those_behind_it(
+    path: Path, caplog: pytest.LogCaptureFixture, column: str, value: object
+) -> None:
+    outbox, _ = Outbox.open(path, DECIDED)
+    outbox.put(stored(event(1), event(2)), DECIDED)
+    outbox.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"UPDATE events SET {column} = ? WHERE position = 1", (value,))
+        database.commit()
+
+    outbox, _ = Outbox.open(path, DECIDED)
+    try:
+        assert [one.event_id for one in outbox.pending(10)] == [event(2).event_id]
+        assert outbox.count() == 1
+        outbox.unfinished_visits()
+        outbox.last_sightings()
+    finally:
+        outbox.close()
+    assert "events damaged on disk that cannot be sent: 1" in caplog.text

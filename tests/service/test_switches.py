@@ -1,5 +1,7 @@
 """The privacy switches: remembered, and on the safe side when in doubt."""
 
+import pytest
+
 from camwatch.service.switches import Switches
 
 CAMERAS = {"front": True, "garden": False}
@@ -104,3 +106,12 @@ def test_off_is_remembered_for_a_camera_that_was_off_anyway(tmp_path):
     switches.configure({"front": True, "garden": True})
     assert not switches.is_on("garden")
     assert not Switches(tmp_path / "switches.json", {"garden": True}).is_on("garden")
+
+
+@pytest.mark.parametrize(
+    "text", ['{"version": 1, "cameras": {"front": "false"}}', '{"version": 1, "cameras": ' + "[" * 100_000]
+)
+def test_a_switch_that_is_neither_on_nor_off_leaves_cameras_off(tmp_path, text):
+    path = tmp_path / "switches.json"
+    path.write_text(text)
+    assert not Switches(path, CAMERAS).is_on("front")
