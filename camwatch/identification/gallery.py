@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from camwatch.identification.centre import centre_of, centred
 from camwatch.records import Candidate, Embedding, Enrolled
 
 _LOOKALIKE = 0.7
@@ -14,7 +15,8 @@ class Gallery:
     """An immutable set of people; to change it, make another and swap.
 
     A person's template is the mean of all the person's embeddings, photos and mirror images alike, scaled to unit
-    length: every photo counts the same, and one odd photo cannot win a search alone.
+    length: every photo counts the same, and one odd photo cannot win a search alone. Templates and probes are compared
+    by their cosine around the network's centre, where one is known: see `centre`.
 
     Args:
         enrolled: Usable photos in any order; several of one person are joined by the name.
@@ -22,7 +24,7 @@ class Gallery:
 
     Attributes:
         people: Names in alphabetical order.
-        templates: (people, dimensions) float32, unit rows in the order of `people`, not writable.
+        templates: (people, dimensions) float32, unit rows in the order of `people`, seen from the centre, not writable.
         photos: How many photos there are in all.
         network: As given.
 
@@ -43,7 +45,9 @@ class Gallery:
         self.people: tuple[str, ...] = tuple(rows)
         self.photos = sum(map(len, rows.values()))
         means = [unit(np.concatenate(rows[person]).sum(axis=0, dtype=np.float64)) for person in self.people]
-        self.templates: NDArray[np.float32] = np.stack(means) if means else np.zeros((0, 512), np.float32)
+        self._centre = centre_of(network)
+        stacked = np.stack(means) if means else np.zeros((0, 512), np.float32)
+        self.templates: NDArray[np.float32] = centred(stacked, self._centre)
         self.templates.setflags(write=False)
 
     def __len__(self) -> int:
@@ -59,7 +63,7 @@ class Gallery:
         """
         if not self.people:
             return []
-        scores = self.templates @ np.asarray(probe, np.float32)
+        scores = self.templates @ self._seen(probe)
         order = np.argsort(-scores, kind="stable")[:limit]
         return [Candidate(self.people[row], float(scores[row])) for row in order]
 
@@ -67,7 +71,7 @@ class Gallery:
         """The similarity of a probe to one person, None where the person is not enrolled."""
         if person not in self.people:
             return None
-        return float(self.templates[self.people.index(person)] @ np.asarray(probe, np.float32))
+        return float(self.templates[self.people.index(person)] @ self._seen(probe))
 
     def lookalikes(self) -> list[tuple[str, str, float]]:
         """Pairs of people whose templates are above .7 alike: twins, or one person under two names.
@@ -78,6 +82,9 @@ class Gallery:
         scores = np.triu(self.templates @ self.templates.T, 1)
         pairs = zip(*np.nonzero(scores > _LOOKALIKE), strict=True)
         return [(self.people[one], self.people[other], float(scores[one, other])) for one, other in pairs]
+
+    def _seen(self, probe: Embedding) -> Embedding:
+        return centred(np.asarray(probe, np.float32), self._centre)
 
 
 def unit(vector: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -10,14 +10,14 @@ from tests.identification.scene import like, person, recognizer
 
 @pytest.mark.parametrize(
     ("people", "rate", "expected"),
-    [(1, 0.01, 0.44), (10, 0.01, 0.57), (100, 0.01, 0.70), (1, 0.001, 0.57), (10, 0.001, 0.675), (100, 0.001, 0.78)],
+    [(9, 0.01, 0.57), (99, 0.01, 0.70), (9, 0.001, 0.675), (99, 0.001, 0.78)],
 )
 def test_threshold_is_the_measured_one(people: int, rate: float, expected: float) -> None:
     assert threshold_for(people, rate) == pytest.approx(expected)
 
 
 def test_between_the_measured_rates_it_lies_between() -> None:
-    middle = threshold_for(10, 10**-2.5)
+    middle = threshold_for(9, 10**-2.5)
     assert middle == pytest.approx((0.57 + 0.675) / 2)
 
 
@@ -26,6 +26,23 @@ def test_more_people_or_fewer_false_alarms_never_lower_it(few: int, many: int, l
     few, many = sorted((few, many))
     strict, lax = sorted((lax, strict))
     assert 0.35 <= threshold_for(few, lax) <= threshold_for(many, strict) + 1e-9 <= 0.90 + 1e-9
+
+
+def test_laxer_rates_grow_with_people_as_at_one_percent() -> None:
+    for rate in (0.05, 0.1):
+        growth = threshold_for(999, rate) - threshold_for(99, rate)
+        assert growth == pytest.approx(0.13) and threshold_for(99, rate) < threshold_for(99, 0.01)
+
+
+def test_a_first_person_counts_as_two_and_nobody_as_one_person() -> None:
+    assert threshold_for(1, 0.01) == pytest.approx(0.44 + 0.13 * math.log10(2)) == threshold_for(0, 0.01)
+
+
+@given(st.integers(1, 10_000), st.floats(1e-4, 0.1))
+def test_one_more_person_raises_it_less_the_more_there_are(people: int, rate: float) -> None:
+    now, then, later = (threshold_for(people + more, rate) for more in range(3))
+    if later < 0.90 and now > 0.35:
+        assert now < then < later and later - then < then - now + 1e-12
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, math.nan, math.inf])
@@ -41,7 +58,7 @@ def test_a_person_is_found_and_a_stranger_is_not() -> None:
     assert found.person == "alice"
     assert found.best is not None and found.best.score == pytest.approx(0.8, abs=1e-4)
     assert found.runner_up is not None and found.runner_up.person == "bob"
-    assert found.threshold == rule.threshold == pytest.approx(0.44 + 0.13 * math.log10(2))
+    assert found.threshold == rule.threshold == pytest.approx(0.44 + 0.13 * math.log10(3))
     stranger = rule.identify(person(3))
     assert stranger.person is None and stranger.best is not None
 
@@ -81,3 +98,20 @@ def test_a_search_may_leave_people_out() -> None:
     assert found.person is None and found.best is not None and found.runner_up is not None
     assert {found.best.person, found.runner_up.person} == {"bob", "carol"}
     assert rule.identify(alice, without={"alice", "bob", "carol", "dora"}).best is None
+
+
+def test_of_twins_the_likelier_is_best_and_the_other_close_behind() -> None:
+    ann = person(1)
+    rule = recognizer(ann=ann, beth=like(ann, 0.95, seed=2), carol=person(3))
+    found = rule.identify(like(ann, 0.8, seed=4))
+    assert found.best is not None and found.runner_up is not None
+    assert {found.best.person, found.runner_up.person} == {"ann", "beth"}
+    assert found.best.score - found.runner_up.score < 0.15
+    assert [pair[:2] for pair in rule.gallery.lookalikes()] == [("ann", "beth")]
+
+
+def test_one_person_under_two_names_is_equally_like_both() -> None:
+    ann = person(1)
+    found = recognizer(ann=ann, anna=ann).identify(like(ann, 0.8, seed=4))
+    assert found.best is not None and found.runner_up is not None
+    assert found.best.score == found.runner_up.score
