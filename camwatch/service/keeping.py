@@ -84,7 +84,8 @@ class Keeping:
                 self._erase(request.person, now)
                 request = self._requests.erased(request)
                 log.info("somebody was forgotten, as asked for: photos, visits and snapshots are erased")
-            if not self._publisher.settled:
+            # Home Assistant must have been told that they are gone, before that is not even said any more.
+            if self._reporting.enrolled is None or not self._publisher.settled:
                 return
             if request.path not in self._unlisted:
                 self._unlisted.add(request.path)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.rigs.mosquitto import Mosquitto, Subscriber
 from tests.system import scenes
@@ -82,6 +83,8 @@ def test_nobody_is_left(tmp_path, clip, footage, mosquitto, daemon, free_port, w
             assert found.returncode == 1
             assert f"camwatch/test/person/{SLUG}/state" in found.stderr
             assert not any(NAME.encode() in path.read_bytes() for path in state.rglob("*") if path.is_file())
+            config["cameras"]["door"]["enabled"] = False  # or the recording would show her once more
+            process.config.write_text(yaml.safe_dump(config))
             process.start()
             process.wait_ready()
             process.wait_for(lambda: not list((state / "forget").iterdir()), 30, "the daemon does not forget")
