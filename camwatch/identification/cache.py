@@ -11,7 +11,7 @@ import logging
 import math
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -58,8 +58,8 @@ def write_cache(folder: Path, network: str, enrolled: Iterable[Enrolled]) -> boo
     return True
 
 
-def erase_rows(folder: Path, digests: set[str]) -> int:
-    """Erase photos from the cache by their SHA-256, and a damaged cache whole; returns how many there were.
+def keep_rows(folder: Path, digests: Set[str]) -> int:
+    """Erase all photos from the cache but these (SHA-256), and a damaged cache whole; returns how many went.
 
     Raises:
         OSError: The cache cannot be written.
@@ -68,7 +68,7 @@ def erase_rows(folder: Path, digests: set[str]) -> int:
     if network is None:
         (folder / CACHE_FILE).unlink(missing_ok=True)
         return 0
-    kept = [photo for digest, photo in found.items() if digest not in digests]
+    kept = [photo for digest, photo in found.items() if digest in digests]
     if len(kept) < len(found):
         _write(folder, network, kept)
     return len(found) - len(kept)

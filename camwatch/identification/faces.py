@@ -17,7 +17,7 @@ from pathlib import Path
 
 from camwatch.errors import PhotoError, one_line
 from camwatch.files import from_json, write_whole
-from camwatch.identification.cache import CACHE_FILE, erase_rows, keep_private
+from camwatch.identification.cache import CACHE_FILE, keep_private, keep_rows
 from camwatch.names import slug
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -68,6 +68,8 @@ class Forgotten:
     folders: tuple[Path, ...]
     photos: tuple[Path, ...]
     cached: int
+    targets: tuple[Path, ...] = ()
+    """Photos elsewhere that links in the gallery led to; they are still there."""
 
 
 def signature(folder: Path) -> str:
@@ -175,10 +177,9 @@ def forget(folder: Path, person: str) -> Forgotten:
         there = ", ".join(found.people) or "nobody"
         raise PhotoError(f"{folder}: nobody is called {person!r}; there are: {there}")
     photos = tuple(photo.path for photo in found.photos if photo.person == name)
-    others = {photo.sha256 for photo in found.photos if photo.person != name}
-    erased = {photo.sha256 for photo in found.photos if photo.person == name} - others
+    targets = tuple(path.resolve() for path in photos if path.is_symlink())
     try:
-        cached = erase_rows(folder, erased)
+        cached = keep_rows(folder, {photo.sha256 for photo in found.photos if photo.person != name})
         for leftover in folder.glob(f".{CACHE_FILE}.*"):  # what a crash left of the cache
             leftover.unlink(missing_ok=True)
         for home in homes:
@@ -186,7 +187,7 @@ def forget(folder: Path, person: str) -> Forgotten:
         _sync(folder)
     except OSError as error:
         raise PhotoError(f"{error.filename or folder}: cannot be erased: {error.strerror or error}") from error
-    return Forgotten(name, tuple(homes), photos, cached)
+    return Forgotten(name, tuple(homes), photos, cached, targets)
 
 
 def checked_name(person: str) -> str:
@@ -281,6 +282,7 @@ def _erase(home: Path) -> None:
     if not home.is_symlink():
         shutil.rmtree(home)
         return
-    for path in [home / NAME_FILE, *_images(home)]:
+    parts = home.glob(".*.new")
+    for path in [home / NAME_FILE, *_images(home, IMAGE_SUFFIXES | OTHER_SUFFIXES), *parts]:
         path.unlink(missing_ok=True)
     os.unlink(home)  # noqa: PTH108 - Path.unlink on a link to a folder is the same call; this says what is meant

@@ -94,7 +94,7 @@ class Kept:
 
     def forget(self, person: str) -> None:
         """Drop a name and its slug; of topics that show the face it is remembered that they are to be cleared."""
-        shown = [topic for topic, whose in self._topics.items() if whose == person]
+        shown = [topic for topic, whose in self._topics.items() if person and whose == person]
         self._topics.update(dict.fromkeys(shown, FORGOTTEN))
         had = len(self._slugs)
         self._slugs = {slug: name for slug, name in self._slugs.items() if name != person}

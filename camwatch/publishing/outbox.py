@@ -224,6 +224,10 @@ class Outbox:
         with reported(self._path):
             return _visits_of(self._database, person)
 
+    def visits(self) -> set[str]:
+        """Ids of all visits."""
+        return {visit_id for (visit_id,) in self._rows("SELECT DISTINCT visit_id FROM events")}
+
     def forget(self, person: str, now: float) -> None:
         """Take a person out of the history and out of what waits to be sent; call `scrub` afterwards.
 
@@ -249,11 +253,15 @@ class Outbox:
 
     def scrub(self) -> None:
         """Write the file anew and empty its log, so that what was erased is in no byte of them any more."""
-        with reported(self._path):
-            # In memory, because a container may have nothing else to write to.
-            self._database.execute("PRAGMA temp_store = MEMORY")
-            self._database.execute("VACUUM")
-        if not self._empty_log():
+        # First, because the log would grow by all of the database.
+        in_the_way = not self._empty_log()
+        if not in_the_way:
+            with reported(self._path):
+                # In memory, because a container may have nothing else to write to.
+                self._database.execute("PRAGMA temp_store = MEMORY")
+                self._database.execute("VACUUM")
+            in_the_way = not self._empty_log()
+        if in_the_way:
             raise StateError(f"{self._path}: another program reads the database, so its log keeps what was erased")
 
     def close(self) -> None:

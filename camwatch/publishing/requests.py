@@ -6,7 +6,10 @@ name goes out of it, and the slug alone tells what is still to be cleared at the
 
 import json
 import logging
+import os
+import re
 import secrets
+import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +21,8 @@ log = logging.getLogger(__name__)
 REQUESTS_FOLDER = "forget"
 """Name of the folder within the state directory."""
 VERSION = 1
+LARGEST = 65536
+_SLUG = re.compile(r"[a-z0-9_]{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +98,28 @@ def read_request(path: Path) -> Request:
         OSError: It cannot be read, or is not there any more.
         ValueError: It is not one.
     """
-    content = from_json(path.read_text("utf-8"))
-    if not isinstance(content, dict) or content.get("version") != VERSION or not isinstance(content.get("slug"), str):
+    content = from_json(_small(path).decode("utf-8"))
+    if not isinstance(content, dict) or content.get("version") != VERSION:
         raise ValueError(f"not version {VERSION} of one")
-    person = content.get("person")
-    return Request(path, person if isinstance(person, str) else None, content["slug"])
+    person, slug = content.get("person"), content.get("slug")
+    if not isinstance(slug, str) or not _SLUG.fullmatch(slug):
+        raise ValueError("no slug in it")
+    if person is None:
+        return Request(path, None, slug)
+    if not isinstance(person, str) or not person.strip():
+        raise ValueError("no name in it")
+    person.encode()  # a ValueError where it is no text that could be written
+    return Request(path, person, slug)
+
+
+def _small(path: Path) -> bytes:
+    """A small file that is one: no link, no device, no pipe that would be waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode) or about.st_size > LARGEST:
+            raise ValueError("no small file")
+        return file.read(LARGEST)
 
 
 def _write(request: Request) -> None:

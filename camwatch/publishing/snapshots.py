@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -103,6 +103,22 @@ class Snapshots:
             with suppress(FileNotFoundError):
                 aged.append((path.stat().st_mtime, path))
         return sorted(aged)
+
+
+def erase_orphans(folder: Path, visits: Collection[str]) -> int:
+    """Remove pictures of visits that the history does not know: nobody could say whose they are.
+
+    Args:
+        folder: Need not exist.
+        visits: Ids of all visits in the history.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        StateError: A picture cannot be removed.
+    """
+    return erase_pictures(folder, [path.stem for path in folder.glob("[!.]*.jpg") if path.stem not in visits])
 
 
 def erase_pictures(folder: Path, visit_ids: Iterable[str]) -> int:

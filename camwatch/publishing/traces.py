@@ -31,7 +31,7 @@ def traces(state: Path, person: str) -> list[str]:
     name = naming(person)
     escaped = json.dumps({"person": person}, separators=(",", ":"))[1:-1].encode()
     for path in sorted(path for path in state.rglob("*") if path.is_file()):
-        if path.relative_to(state).parts[0] in _NAMELESS:
+        if path.relative_to(state).parts[0] in _NAMELESS and not path.name.endswith(".new"):
             continue
         try:
             content = path.read_bytes()

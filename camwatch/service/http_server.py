@@ -7,7 +7,6 @@ longest time, connections are counted, and no file is ever served.
 import contextlib
 import hmac
 import io
-import ipaddress
 import logging
 import socket
 import sys
@@ -166,7 +165,8 @@ class HttpServer:
         host: Address to bind to.
         port: Port, 0 for any free one.
         token: What `/metrics` wants as `Authorization: Bearer TOKEN`; None asks for nothing. `/healthz` and `/readyz`
-            are for everybody, but where there is a token they give reasons only to its owners and to this machine.
+            are for everybody, but where there is a token they give reasons only to its owners: behind a proxy all
+            others seem to be this machine.
         metrics: Answers `/metrics`.
         health: Called for `/healthz`, from a thread of this server.
         ready: Called for `/readyz`: None when ready, else why not.
@@ -241,17 +241,16 @@ class HttpServer:
         path, knows = environ.get("PATH_INFO", ""), self._knows_token(environ)
         if path == "/metrics":
             return _collected(self._metrics, environ) if knows else self._refuse(environ)
-        reasons = knows or _is_local(environ.get("REMOTE_ADDR", ""))
         if path == "/healthz":
             verdict = self._health()
-            lines = [*verdict.problems, *(f"note: {note}" for note in verdict.notes)] if reasons else []
+            lines = [*verdict.problems, *(f"note: {note}" for note in verdict.notes)] if knows else []
             status = "200 OK" if verdict.healthy else "503 Service Unavailable"
             return _text(status, "\n".join(["ok" if verdict.healthy else "stuck", *lines]) + "\n")
         if path == "/readyz":
             reason = self._ready()
             if reason is None:
                 return _text("200 OK", "ready\n")
-            return _text("503 Service Unavailable", (reason if reasons else "not ready") + "\n")
+            return _text("503 Service Unavailable", (reason if knows else "not ready") + "\n")
         return _text("404 Not Found", "here are /metrics, /healthz and /readyz\n")
 
     def _knows_token(self, environ: WSGIEnvironment) -> bool:
@@ -271,16 +270,6 @@ class HttpServer:
         challenge = 'Bearer realm="camwatch"' + (', error="invalid_token"' if given else "")
         text = "/metrics wants the token: Authorization: Bearer TOKEN\n"
         return _text("401 Unauthorized", text, ("WWW-Authenticate", challenge))
-
-
-def _is_local(address: str) -> bool:
-    """Whether a client's address is this machine's loopback, also as IPv6 writes an IPv4 address."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return (mapped or found).is_loopback
 
 
 def _collected(application: WSGIApplication, environ: WSGIEnvironment) -> _Page:

@@ -8,17 +8,20 @@ import logging
 from pathlib import Path
 
 from camwatch.errors import StateError
+from camwatch.files import remove_parts
 from camwatch.pipeline import Decider
 from camwatch.publishing.events import nameless
 from camwatch.publishing.outbox import Outbox
 from camwatch.publishing.publisher import MqttPublisher
 from camwatch.publishing.requests import Request, Requests
-from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, Snapshots, erase_pictures
+from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, Snapshots, erase_orphans, erase_pictures
 from camwatch.service.reporting import Reporting
 
 log = logging.getLogger(__name__)
 
 PRUNE_EVERY = 3600.0
+PAUSE = 60.0
+"""Seconds after which it is tried again where something could not be erased: a try may take long."""
 PATIENCE = 20.0
 """Seconds for the gallery to lose somebody whose photos were erased; beyond it they are enrolled in another folder."""
 
@@ -45,7 +48,7 @@ class Keeping:
         self._count = 0
         self._since: dict[Path, float] = {}  # when each request was seen first
         self._unlisted: set[Path] = set()
-        self._complaint = ""
+        self._complaint, self._pause_until = "", 0.0
 
     def change(self, *, keep_days: float, keep_snapshots: int) -> None:
         """How long and how much is kept from now on.
@@ -59,8 +62,9 @@ class Keeping:
 
     def every_second(self, now: float) -> None:
         """Forget who is to be forgotten; once an hour, what is old. `now` is UTC."""
-        for request in self._requests.waiting():
-            self._act(request, now)
+        if not self._pause_until - PAUSE <= now < self._pause_until:
+            for request in self._requests.waiting():
+                self._act(request, now)
         # also where the clock was set back since
         if not self._next_prune - PRUNE_EVERY <= now < self._next_prune:
             self._next_prune = now + PRUNE_EVERY
@@ -96,7 +100,7 @@ class Keeping:
         except (StateError, OSError) as error:
             if str(error) != self._complaint:
                 log.error("somebody is to be forgotten, and cannot be yet: %s", error)
-            self._complaint = str(error)
+            self._complaint, self._pause_until = str(error), now + PAUSE
             return
         self._unlisted.discard(request.path)
         self._since.pop(request.path, None)
@@ -118,6 +122,8 @@ class Keeping:
         # First the pictures: once the visits are gone, nobody knows whose they were.
         erase_pictures(self._folder, self._outbox.visits_of(person))
         self._outbox.forget(person, now)
+        remove_parts(self._folder)
+        erase_orphans(self._folder, self._outbox.visits())
         self._outbox.scrub()
         if person not in (self._reporting.enrolled or ()):
             self._reporting.forget(person)

@@ -4,7 +4,6 @@ import difflib
 import os
 import sys
 import time
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,10 +12,10 @@ from typing import TextIO
 
 from camwatch.config.model import DEFAULT_FACES, DEFAULT_STATE, Config, load
 from camwatch.errors import DeliveryError, PhotoError, StateInUse
-from camwatch.files import remove_parts
+from camwatch.files import from_json, remove_parts
 from camwatch.identification.arrays import read_arrays
-from camwatch.identification.cache import CACHE_FILE
-from camwatch.identification.faces import Forgotten, scan
+from camwatch.identification.cache import CACHE_FILE, keep_rows
+from camwatch.identification.faces import Forgotten, checked_name, scan
 from camwatch.identification.faces import forget as erase_person
 from camwatch.names import slug as slug_of
 from camwatch.publishing.broker import Broker
@@ -25,8 +24,8 @@ from camwatch.publishing.errand import set_retained
 from camwatch.publishing.events import camera_state
 from camwatch.publishing.kept import KEPT_FILE, Kept
 from camwatch.publishing.outbox import EVENTS_FILE, Outbox, visits_of
-from camwatch.publishing.requests import Request, Requests
-from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, erase_pictures
+from camwatch.publishing.requests import REQUESTS_FOLDER, Request, Requests
+from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, erase_orphans, erase_pictures
 from camwatch.publishing.topics import Topics
 from camwatch.publishing.traces import retained, slug_in, traces
 from camwatch.records import CameraState
@@ -111,29 +110,31 @@ def forget(
         The exit status: 1 where something is left.
 
     Raises:
-        PhotoError: Nobody has this name, or something cannot be erased.
+        PhotoError: It is no name, nobody has it, or something cannot be erased.
         StateError: The state cannot be read; nothing is erased then.
     """
     results, notes = results or sys.stdout, notes or sys.stderr
-    name = unicodedata.normalize("NFC", name).strip()
+    name = checked_name(name)
     if state is not None and not state.is_dir():
         raise PhotoError(f"{state}: no such folder; --state names where the daemon keeps its history")
     with _as_owner_of(state):
         history = _History.of(state, name)
     with _as_owner_of(faces):
-        digests, gone = _erase_photos(name, faces, known=history.known)
+        gone = _erase_photos(name, faces, known=history.known)
     for photo in gone.photos if gone else ():
         print(f"erased {photo}", file=results)
     if gone:
         print(f"{name}: photos erased: {len(gone.photos)}, embeddings erased: {gone.cached}", file=results)
     else:
         print(f"{name}: no photos in {faces}", file=results)
-    left = _in_gallery(name, faces, digests)
+    left = [f"{path}: a photo of {name}, which a link in the gallery led to" for path in (gone.targets if gone else ())]
     if state is None:
         print(f"{name}: history and snapshots were not looked for; --state DIR or --config FILE names them", file=notes)
     else:
         with _as_owner_of(state):
             left += _erase_history(name, state, history, broker, patience, results)
+    # Last: until it has looked at the folder again, a daemon may have written the cache.
+    left += _in_gallery(name, faces)
     if faces.is_dir() and not scan(faces, allow_empty=True).people:
         print(f"{faces}: nobody is left; the daemon goes on, and everybody is unknown to it", file=notes)
     for line in left:
@@ -167,33 +168,34 @@ class _History:
         return self.named or bool(self.visits)
 
 
-def _erase_photos(name: str, faces: Path, *, known: bool) -> tuple[set[str], Forgotten | None]:
-    """Erase what the gallery has; also the SHA-256 of all photos that only this person had."""
+def _erase_photos(name: str, faces: Path, *, known: bool) -> Forgotten | None:
+    """Erase what the gallery has."""
     before = scan(faces, allow_empty=True)
-    digests = {photo.sha256 for photo in before.photos if photo.person == name}
-    digests -= {photo.sha256 for photo in before.photos if photo.person != name}
     try:
-        return digests, erase_person(faces, name)
+        return erase_person(faces, name)
     except PhotoError:
         if name in scan(faces, allow_empty=True).people:
             raise
+        # The photos may have been removed by hand, and their embeddings not.
+        keep_rows(faces, {photo.sha256 for photo in before.photos})
         if not known:
             raise PhotoError(f"{faces}: nobody is called {name!r}; {_near(name, before.people)}") from None
-        return digests, None
+        return None
 
 
-def _in_gallery(name: str, faces: Path, digests: set[str]) -> list[str]:
-    """What the gallery still has of a person."""
+def _in_gallery(name: str, faces: Path) -> list[str]:
+    """What the gallery still has of a person, or of a photo that is not there any more: nobody knows whose it was."""
     photos = scan(faces, allow_empty=True).photos
     left = [f"{photo.path}: a photo of {name}" for photo in photos if photo.person == name]
     cache = faces / CACHE_FILE
     try:
-        index = str(read_arrays(cache)["index"])
+        rows = {str(row[0]) for row in from_json(str(read_arrays(cache)["index"]))["photos"]}
     except FileNotFoundError:
         return left
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
         return [*left, f"{cache}: cannot be read"]
-    return left + ([f"{cache}: embeddings of {name}"] if any(digest in index for digest in digests) else [])
+    orphans = rows - {photo.sha256 for photo in photos}
+    return left + ([f"{cache}: embeddings of photos that are not there any more"] if orphans else [])
 
 
 def _erase_history(
@@ -249,7 +251,8 @@ def _act_here(state: Path, requests: Requests, broker: AtBroker | None) -> str:
     now = time.time()
     outbox, note = Outbox.open(state / EVENTS_FILE, now)
     try:
-        remove_parts(state)
+        for folder in (state, state / SNAPSHOTS_FOLDER, state / REQUESTS_FOLDER):
+            remove_parts(folder)
         kept = Kept(state / KEPT_FILE)
         for request in requests.waiting():
             if request.person is None:
@@ -257,6 +260,7 @@ def _act_here(state: Path, requests: Requests, broker: AtBroker | None) -> str:
             # First the pictures: once the visits are gone, nobody knows whose they were.
             erase_pictures(state / SNAPSHOTS_FOLDER, outbox.visits_of(request.person))
             outbox.forget(request.person, now)
+            erase_orphans(state / SNAPSHOTS_FOLDER, outbox.visits())
             outbox.scrub()
             kept.forget(request.person)
             kept.save()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from camwatch.engine.photos import read_photo
-from camwatch.identification.cache import CACHE_FILE, erase_rows
+from camwatch.identification.cache import CACHE_FILE, keep_rows
 from camwatch.identification.faces import scan
 from camwatch.identification.loader import load_folder
 from camwatch.identification.recognizer import Recognizer
@@ -86,7 +86,7 @@ def _cache(folder: Path) -> Callable[[bytes], None]:
     def read(given: bytes) -> None:
         data = bomb() if given == BOMB else given
         (faces / CACHE_FILE).write_bytes(data)
-        erase_rows(faces, {"0" * 64})
+        keep_rows(faces, {"0" * 64})
         (faces / CACHE_FILE).write_bytes(data)
         loaded = load_folder(faces, "net", enrolled)
         if loaded.gallery.people != ("Ann", "Bob"):

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from camwatch.identification import arrays
-from camwatch.identification.cache import CACHE_FILE, erase_rows, read_cache, write_cache
+from camwatch.identification.cache import CACHE_FILE, keep_rows, read_cache, write_cache
 from camwatch.records import Enrolled, Quality
 from tests.identification.scene import GOOD, person
 
@@ -101,12 +101,12 @@ def test_an_index_that_points_beyond_its_rows_is_damage(tmp_path: Path) -> None:
 
 def test_rows_are_erased(tmp_path: Path) -> None:
     write_cache(tmp_path, "net", PHOTOS)
-    assert erase_rows(tmp_path, {"aa", "zz"}) == 1
+    assert keep_rows(tmp_path, {"bb", "zz"}) == 1
     assert set(read_cache(tmp_path, "net")) == {"bb"}
     embedding = PHOTOS[0].embeddings.tobytes()
     assert embedding[:64] not in (tmp_path / CACHE_FILE).read_bytes()
     (tmp_path / CACHE_FILE).write_bytes(b"damaged")
-    assert erase_rows(tmp_path, {"bb"}) == 0 and not (tmp_path / CACHE_FILE).exists()
+    assert keep_rows(tmp_path, {"bb"}) == 0 and not (tmp_path / CACHE_FILE).exists()
 
 
 def test_a_folder_that_cannot_be_written_costs_only_the_cache(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

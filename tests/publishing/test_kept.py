@@ -53,6 +53,13 @@ def test_what_was_kept_elsewhere_is_taken_over_and_claimed_by_nobody(tmp_path: P
     assert saved(path).showing_others([]) == ["door/image"]
 
 
+def test_nobody_is_forgotten_by_an_empty_name(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "kept.json")
+    kept.set("door/state")
+    kept.forget("")
+    assert kept.showing_others([]) == []
+
+
 def test_faces_of_those_who_left_are_found(tmp_path: Path) -> None:
     kept = Kept(tmp_path / "kept.json")
     kept.set("door/image", "Sam")

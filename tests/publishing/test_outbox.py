@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from camwatch.errors import StateError
 from camwatch.publishing.outbox import Outbox, visits_of
 from camwatch.records import EventType
 from tests.publishing.events import DECIDED, event, stored
@@ -154,6 +155,21 @@ def test_events_that_wait_elsewhere_are_taken_over_in_order_and_wait_there_no_mo
     assert outbox.adopt(tmp_path / "other" / "events.sqlite", DECIDED) == 2
     assert waiting(outbox) == [event(9).event_id, event(3).event_id, event(2).event_id]
     assert outbox.adopt(tmp_path / "other" / "events.sqlite", DECIDED) == 0
+
+
+def test_a_reader_in_the_way_of_a_scrub_does_not_make_the_log_grow(outbox: Outbox, path: Path) -> None:
+    outbox.put(stored(*[event(number) for number in range(500)]), DECIDED)
+    log = path.with_name(f"{path.name}-wal")
+    with closing(sqlite3.connect(path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM events").fetchone()
+        outbox.put(stored(event(1000)), DECIDED)
+        before = log.stat().st_size
+        with pytest.raises(StateError, match="another program reads"):
+            outbox.scrub()
+        assert log.stat().st_size == before
+    outbox.scrub()
+    assert log.stat().st_size == 0
 
 
 def test_files_are_private(outbox: Outbox, path: Path) -> None:

@@ -17,7 +17,7 @@ from camwatch.publishing.outbox import Outbox
 from camwatch.publishing.requests import Requests
 from camwatch.publishing.traces import retained, traces
 from camwatch.records import CameraState, Enrolled, Event, EventType, Observation, Quality
-from camwatch.service.keeping import PATIENCE, PRUNE_EVERY, Keeping
+from camwatch.service.keeping import PATIENCE, PAUSE, PRUNE_EVERY, Keeping
 from camwatch.service.ring import FrameRing, create_ring
 from tests.identification.scene import face, person
 from tests.service.test_reporting import NOW, Publisher, Setting, event
@@ -239,7 +239,38 @@ def test_a_database_that_cannot_be_scrubbed_is_told_once_and_tried_again(house, 
     assert caplog.text.count("cannot be yet") == 1
     monkeypatch.setattr(Outbox, "scrub", real)
     house.second(4)
+    assert house.requests.waiting()[0].person == "Ann", "a try may take long, so there is a pause"
+    house.second(round(PAUSE))
     assert house.requests.waiting() == traces(house.folder, "Ann") == []
+
+
+def test_what_a_crash_left_of_pictures_goes_too(house):
+    house.enroll(Ann=ANN)
+    house.see(ANN, 2)
+    (house.snapshots / ".visit.jpg.abc.new").write_bytes(b"half a face")
+    (house.snapshots / "of-no-visit.jpg").write_bytes(b"a face")
+    house.requests.ask("Ann", "ann")
+    house.enroll()
+    house.second(5)
+    assert house.requests.waiting() == []
+    assert list(house.snapshots.iterdir()) == []
+
+
+def test_rubbish_among_the_requests_stops_nobody(house, caplog):
+    folder = house.folder / "forget"
+    folder.mkdir()
+    os.mkfifo(folder / "pipe.json")
+    (folder / "link.json").symlink_to("/dev/zero")
+    (folder / "large.json").write_bytes(b" " * 100_000)
+    for number, (name, slug) in enumerate(
+        [("\ud800", "a"), ("", "a"), (" ", "a"), (5, "a"), ("Ann", "../a"), ("Ann", 5)]
+    ):
+        (folder / f"{number}.json").write_text(json.dumps({"version": 1, "person": name, "slug": slug}))
+    house.enroll(Ann=ANN)
+    house.second(2)
+    assert house.requests.waiting() == []
+    assert caplog.text.count("not a request to forget somebody") == 2 * 9, "once by each that reads them"
+    assert json.loads((house.folder / "kept.json").read_text())["slugs"] == {"ann": "Ann"}
 
 
 def acknowledged(house: House, *visits: tuple[str, float]) -> None:

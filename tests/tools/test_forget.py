@@ -1,8 +1,10 @@
 """`forget` leaves nothing behind, proves it, and says what it could not reach."""
 
+import hashlib
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from camwatch.config.model import load
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.errors import InputError, StateError
-from camwatch.identification.cache import read_cache
+from camwatch.identification.cache import read_cache, write_cache
 from camwatch.identification.faces import scan
 from camwatch.publishing.discovery import Discovery
 from camwatch.publishing.events import encode, payload
@@ -20,7 +22,7 @@ from camwatch.publishing.outbox import EVENTS_FILE, Outbox
 from camwatch.publishing.requests import Requests
 from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, Snapshots
 from camwatch.publishing.topics import Topics
-from camwatch.records import Event, EventType, Picture
+from camwatch.records import Enrolled, Event, EventType, Picture, Quality
 from camwatch.tools.enroll import enroll
 from camwatch.tools.forget import at_broker, forget
 from tests.conftest import Footage
@@ -185,6 +187,60 @@ def test_a_daemon_that_does_not_answer_is_told_of_and_does_it_later(tmp_path: Pa
     status, lines, notes = forgotten("Adam", faces, state)
     assert (status, notes) == (0, []), "the daemon is gone: it is done here, the older request too"
     assert Requests(state).waiting() == []
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\udcffb", "a\nb"])
+def test_what_is_no_name_is_refused_and_nothing_is_touched(tmp_path: Path, name: str) -> None:
+    faces, state = gallery(tmp_path, "Ann"), tmp_path / "state"
+    keep_visits(state, {"v": "Ann"})
+    keep_topics(state, "Ann")
+    before = (state / "kept.json").read_bytes()
+    with pytest.raises(InputError, match="not a name"):
+        forgotten(name, faces, state)
+    assert (state / "kept.json").read_bytes() == before
+    assert not (state / "forget").exists()
+
+
+def cached(faces: Path, *photos: Path | str) -> None:
+    """A cache with a row for each photo, or for one that is not there any more."""
+    rows = []
+    for number, photo in enumerate(photos):
+        digest = photo if isinstance(photo, str) else hashlib.sha256(photo.read_bytes()).hexdigest()
+        looks = np.eye(1, 512, number, dtype=np.float32)
+        rows.append(Enrolled("somebody", f"{number}.png", digest, looks, Quality(80, 50, 0, 1)))
+    write_cache(faces, "net", rows)
+
+
+@pytest.mark.parametrize("folder_too", [False, True])
+def test_embeddings_of_photos_that_were_removed_by_hand_go_too(tmp_path: Path, folder_too: bool) -> None:
+    faces, state = gallery(tmp_path, "Ann", "Bob"), tmp_path / "state"
+    keep_visits(state, {"v": "Ann"})
+    cached(faces, faces / "Ann" / "1.png", faces / "Bob" / "1.png", "0" * 64)
+    if folder_too:
+        shutil.rmtree(faces / "Ann")
+    status, lines, left = forgotten("Ann", faces, state)
+    assert (status, left) == (0, [])
+    assert lines[-1] == f"nothing of Ann is left in {faces}, {state}"
+    assert set(read_cache(faces, "net")) == {hashlib.sha256((faces / "Bob" / "1.png").read_bytes()).hexdigest()}
+
+
+def test_a_picture_of_a_visit_that_nobody_knows_goes_too(tmp_path: Path) -> None:
+    faces, state = gallery(tmp_path, "Ann", "Bob"), tmp_path / "state"
+    keep_visits(state, {"v": "Ann", "w": "Bob"})
+    (state / SNAPSHOTS_FOLDER / "of-a-database-that-was-damaged.jpg").write_bytes(b"face")
+    (state / SNAPSHOTS_FOLDER / ".v.jpg.x.new").write_bytes(b"half a face")
+    assert forgotten("Ann", faces, state)[0] == 0
+    assert [path.name for path in (state / SNAPSHOTS_FOLDER).iterdir()] == ["w.jpg"]
+
+
+def test_photos_that_links_led_to_are_named(tmp_path: Path) -> None:
+    faces = gallery(tmp_path, "Ann", "Bob")
+    album = save(np.full((9, 9, 3), 77, np.uint8), tmp_path / "album" / "holiday.png")
+    (faces / "Ann" / "2.png").symlink_to(album)
+    status, _, left = forgotten("Ann", faces, None)
+    assert status == 1
+    assert f"left: {album}: a photo of Ann, which a link in the gallery led to" in left
+    assert album.exists() and not (faces / "Ann").exists()
 
 
 def test_what_cannot_be_erased_is_named(tmp_path: Path) -> None:

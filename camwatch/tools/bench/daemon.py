@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -145,8 +145,9 @@ def _children(parent: int) -> list[int]:
 def _ring(reader: int) -> str:
     """`reader 1080`, by the name of the shared memory among its files."""
     for file in Path(f"/proc/{reader}/fd").iterdir():
-        if match := re.search(r"memfd:camwatch-camera_(\d+)", str(file.readlink())):
-            return f"reader {match[1]}p"
+        with suppress(FileNotFoundError):  # closed meanwhile
+            if match := re.search(r"memfd:camwatch-camera_(\d+)", str(file.readlink())):
+                return f"reader {match[1]}p"
     return "reader"
 
 
