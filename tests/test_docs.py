@@ -143,7 +143,7 @@ def test_every_key_and_reason_of_an_event_is_documented() -> None:
     above = section("mqtt.md", "## Events").partition("### A visit")[0]
     example = json.loads(code(above, "json")[1])
     table = [word for row in rows(above) for word in words(row[0])]
-    reasons = {*map(str, Fault), TOO_SHORT, AMBIGUOUS, "restart"}
+    reasons = {*map(str, Fault), TOO_SHORT, AMBIGUOUS, FORGOTTEN, "restart"}
     assert set(table) == set(example) | reasons
     described = words(next(row for row in rows(above) if row[0] == "`event_type`")[1])
     assert described == [kind.value for kind in EventType]

@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -330,3 +331,29 @@ def test_a_photo_cut_short_anywhere_is_refused(suffix: str, part: int) -> None:
     whole = encoded(suffix, sample())
     with pytest.raises(PhotoError, match=r"^cut: "):
         decode_photo(whole[: len(whole) * part // 20], "cut")
+
+
+STORED = {
+    1: lambda upright: upright,
+    2: np.fliplr,
+    3: lambda upright: np.rot90(upright, 2),
+    4: np.flipud,
+    5: lambda upright: upright.swapaxes(0, 1),
+    6: lambda upright: np.rot90(upright, 1),
+    7: lambda upright: np.rot90(upright, 2).swapaxes(0, 1),
+    8: lambda upright: np.rot90(upright, -1),
+}
+"""How a camera stores a picture that is to be shown upright, by orientation (EXIF 2.3, tag 0x0112)."""
+
+
+@pytest.mark.weights
+def test_a_face_is_found_however_the_camera_was_held(footage: Any, analyzer: Any, tmp_path: Path) -> None:
+    upright = read_photo(footage.path("single_face.jpg"))
+    found = {}
+    for orientation, stored in STORED.items():
+        plain = encoded(".jpg", np.ascontiguousarray(stored(upright)), cv2.IMWRITE_JPEG_QUALITY, 97)
+        file = tmp_path / f"{orientation}.jpg"
+        file.write_bytes(plain[:2] + exif(orientation) + plain[2:])
+        found[orientation] = enroll_photo(analyzer, "Ann", file, strict=True).embeddings
+    for orientation, rows in found.items():
+        assert (rows * found[1]).sum(axis=1).min() > 0.98, orientation
