@@ -19,7 +19,7 @@ from camwatch.identification.decision import AMBIGUOUS, TOO_SHORT
 from camwatch.identification.evidence import Fault
 from camwatch.identification.recognizer import threshold_for
 from camwatch.publishing.entities import devices
-from camwatch.publishing.events import camera_state, encode, payload, person_state, restored
+from camwatch.publishing.events import FORGOTTEN, camera_state, encode, payload, person_state, restored
 from camwatch.publishing.topics import Topics
 from camwatch.records import CameraState, EventType, PersonState
 from camwatch.service.metrics import DaemonCollector
