@@ -210,8 +210,8 @@ class Daemon:
 
     def _advance(self, now: float) -> None:
         """Let time pass for cameras of which no frame comes, unless that says nothing of who is there."""
-        inference = self._supervisor.children["inference"]
-        hears = inference.heard and now - inference.heard_at <= BLIND_AFTER
+        inference = self._supervisor.children.get("inference")  # none where a stop cut a reload short
+        hears = inference is not None and inference.heard and now - inference.heard_at <= BLIND_AFTER
         seeing = [camera for camera in self._cameras.names if hears and self._cameras.is_watching(camera)]
         under_way = [camera for camera, counts in self._cameras.counts().items() if counts.in_flight > 0]
         for camera, excused, until in self._sight.advance(now, seeing=seeing, under_way=under_way):
