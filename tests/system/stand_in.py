@@ -2,7 +2,7 @@
 
 The stand-in loads nothing and finds no faces. What each of its lives does stands in the JSON file that STAND_IN names:
 `{"0": {...}, "*": {...}}`, by the number of the life: `late_ready` says that it is ready only as its last word,
-`fatal_after` that it gives up after so many seconds if it is to use a GPU.
+`fatal_after` that it gives up after so many seconds if it is to use a GPU, `linger` how long it takes to stop.
 """
 
 import json
@@ -63,6 +63,7 @@ def _stand_in() -> int:
                 ring.add(Counter.ANALYZED)
         worker.beat(_stats)
         worker.wait(0.05)
+    time.sleep(do.get("linger", 0.0))
     return 0
 
 

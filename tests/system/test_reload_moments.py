@@ -158,3 +158,15 @@ def test_events_that_wait_move_with_the_state_and_a_folder_in_use_is_left_alone(
     with Subscriber(broker, "camwatch/#") as seen:
         seen.wait_for(lambda all_: any(waiting.event_id.encode() in one.payload for one in all_), timeout=30)
     assert it.process.stop()[0] == 0
+
+
+def test_a_stop_in_the_middle_of_a_reload_is_a_clean_stop(
+    tmp_path: Path, broker: Mosquitto, shown: Clips, start: Start, free_port: int
+) -> None:
+    config = configuration(tmp_path, broker, tmp_path / "faces", {"front": shown.camera()}, free_port)
+    it = start(config, {"*": {"linger": 1.2}})
+    it.process.wait_ready()
+    config["recognition"]["min_face"] = 60
+    it.reload()
+    assert it.process.stop()[0] == 0
+    assert "Traceback" not in it.process.log and "inference starts anew" in it.process.log
