@@ -14,7 +14,7 @@ from camwatch.engine.image_header import read_header
 from camwatch.engine.photos import MAX_PIXELS, read_photo
 from tests.badinput.kind import Kind, WrongAnswerError
 from tests.badinput.mutants import mutants
-from tests.engine.test_photos import CMYK
+from tests.engine.test_photos import CMYK, exif
 
 SIZE = (24, 40)
 """Height and width of the good ones: small, so that many are read in a second."""
@@ -65,12 +65,10 @@ def jpeg_claiming(width: int, height: int) -> bytes:
     return bytes(data)
 
 
-def exif(orientation: int) -> bytes:
+def turned(orientation: int) -> bytes:
     """A JPEG file that is to be turned."""
-    tiff = struct.pack(">2sHIHHHIHHI", b"MM", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
-    body = b"Exif\0\0" + tiff
     plain = encoded(".jpg")
-    return plain[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + plain[2:]
+    return plain[:2] + exif(orientation) + plain[2:]
 
 
 def tiff(*entries: tuple[int, int, int, int], data: bytes = b"") -> bytes:
@@ -112,7 +110,7 @@ GOOD: dict[str, bytes] = {
     "JPEG progressive": encoded(".jpg", None, cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
     "JPEG grey": encoded(".jpg", picture()[..., 1]),
     "JPEG CMYK": CMYK,
-    **{f"JPEG turned {number}": exif(number) for number in range(1, 9)},
+    **{f"JPEG turned {number}": turned(number) for number in range(1, 9)},
     "PNG": encoded(".png"),
     "PNG of 16 bits": encoded(".png", picture().astype(np.uint16) * 257),
     "PNG transparent": encoded(".png", np.dstack([picture(), np.full(SIZE, 9, np.uint8)])),
