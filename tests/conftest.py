@@ -1,7 +1,6 @@
 """What all tests share: footage, evaluation pictures, one analyzer for the whole run, real servers."""
 
 import os
-import socket
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything can import TensorFlow
 os.environ.pop("FORCE_COLOR", None)
@@ -19,6 +18,7 @@ import hypothesis
 import pytest
 
 from tests import leftovers
+from tests.rigs import ports
 
 if TYPE_CHECKING:
     from camwatch.engine.analyzer import FaceAnalyzer
@@ -89,10 +89,8 @@ def analyzer(user_cache: Path) -> "FaceAnalyzer":
 
 @pytest.fixture
 def free_port() -> int:
-    """A TCP port of the loopback interface that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of the loopback interface that is free, and stays so."""
+    return ports.free_port()
 
 
 @pytest.fixture

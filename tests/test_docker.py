@@ -6,7 +6,6 @@ import importlib.util
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 import tomllib
@@ -154,12 +153,6 @@ def test_weights_without_their_dependencies_lack_none_that_is_needed() -> None:
 
 
 # ---- the health check
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from camwatch.publishing.mqtt import probe
 from tests.publishing.events import event, ids
 from tests.publishing.owner import TOPICS, Owner, address
 from tests.rigs.mosquitto import Authority, Subscriber
+from tests.rigs.ports import free_port
 
 pytestmark = pytest.mark.system
 
@@ -86,12 +87,6 @@ def test_a_client_certificate_is_shown(mosquitto: Start, tmp_path: Path) -> None
     assert probe(Broker("localhost", port, tls=with_it), timeout=5) == "5"
     with pytest.raises(DeliveryError):
         probe(Broker("localhost", port, tls=Tls(ca_certs=authority.certificate)), timeout=5)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def test_files_that_are_no_certificates_are_one_clear_line(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -23,6 +22,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from tests.rigs.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
 _HASS = Path(os.environ.get("CAMWATCH_HASS") or _ROOT / ".homeassistant" / "bin" / "hass")
@@ -64,9 +65,7 @@ class HomeAssistant:
     ) -> None:
         """Configure, start, make an owner, connect it to the broker, then load the automations."""
         self._folder = Path(tempfile.mkdtemp(prefix="homeassistant-"))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._base = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        self._base = f"http://127.0.0.1:{free_port()}"
         self._token: str | None = None
         self._process: subprocess.Popen[bytes] | None = None
         port = self._base.rpartition(":")[2]

@@ -27,6 +27,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from tests.rigs.authority import Authority
+from tests.rigs.ports import free_ports
 
 APT_PACKAGES = ("mosquitto", "openssl")
 _SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
@@ -50,16 +51,6 @@ def _program(name: str) -> str:
     if found is None:
         raise RuntimeError(MOSQUITTO_MISSING)
     return found
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _die_with_parent() -> None:
@@ -95,7 +86,7 @@ class Mosquitto:
         """Write the configuration and start."""
         self._folder = Path(tempfile.mkdtemp(prefix="mosquitto-"))
         self._process: subprocess.Popen[bytes] | None = None
-        self.port, self.tls_port = _free_ports(2)
+        self.port, self.tls_port = free_ports(2)
         try:
             self._configure(users or {}, acl, tls, persistence, extra)
             self.start()

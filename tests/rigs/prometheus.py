@@ -11,7 +11,6 @@ import ctypes
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -24,6 +23,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import yaml
+
+from tests.rigs.ports import free_port
 
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
@@ -53,9 +54,7 @@ class Prometheus:
         if _PROGRAM is None:
             raise RuntimeError(PROMETHEUS_MISSING)
         self._folder = Path(tempfile.mkdtemp(prefix="prometheus-"))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._address = f"127.0.0.1:{probe.getsockname()[1]}"
+        self._address = f"127.0.0.1:{free_port()}"
         job: dict[str, Any] = {"job_name": "camwatch", "static_configs": [{"targets": [target]}]}
         if token is not None:
             job["authorization"] = {"credentials_file": str(token)}

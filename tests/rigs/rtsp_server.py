@@ -25,6 +25,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from tests.rigs.ports import free_port
+
 PYTHON = "/usr/bin/python3"
 """PyGObject comes from the operating system, so its Python runs the server."""
 SCRIPT = Path(__file__).with_name("rtsp_serve.py")
@@ -103,7 +105,7 @@ class RtspServer:
             "auth": auth,
             "user": user,
             "transports": list(transports),
-            "port": port,
+            "port": port or free_port(),
             "tls": [str(file) for file in tls] if tls else None,
         }
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the server

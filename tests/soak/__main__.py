@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import socket
 import sys
 import tempfile
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from tests.conftest import Footage
 from tests.faults import scenes
 from tests.faults.world import World
+from tests.rigs.ports import free_port
 from tests.soak.samples import Sample, take
 from tests.soak.schedule import Trouble
 from tests.soak.slopes import lives, slopes, table
@@ -29,14 +29,11 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write all samples here")
     parser.add_argument("--log", type=Path, help="write the daemon's log here")
     given = parser.parse_args()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
     with tempfile.TemporaryDirectory(prefix="camwatch-soak-") as name:
         folder, footage = Path(name), Footage.installed()
         faces, clips = scenes.make(folder, footage)
         photos = [footage.path("single_face.jpg")]
-        world = World(folder, faces, clips, port, engine={"runtime": given.runtime})
+        world = World(folder, faces, clips, free_port(), engine={"runtime": given.runtime})
         try:
             samples, done = _run(world, Trouble(world, photos), given.minutes * 60, given.every)
             waiting = world.daemon.metrics()["camwatch_outbox_events"]
