@@ -169,13 +169,15 @@ class Identification:
     """The answer to one search of the gallery.
 
     `person` is None where nobody reached the threshold; `best` and `runner_up` are the two most similar people
-    whatever the threshold, None where the gallery has fewer.
+    whatever the threshold, None where the gallery has fewer. `against` is the highest similarity to a face that is
+    known not to be the best person's, None where there is none.
     """
 
     person: str | None
     best: Candidate | None
     runner_up: Candidate | None
     threshold: float
+    against: float | None = None
 
 
 class EventType(StrEnum):
@@ -254,7 +256,8 @@ class Enrolled:
     """One usable photo of a person.
 
     `embeddings` is (n, 512) float32, unit rows: the face and its mirror image. `sha256` is the photo's content
-    hash, so that an unchanged photo is never embedded twice.
+    hash, so that an unchanged photo is never embedded twice. A `negative` one shows somebody who was taken for the
+    person and is not.
     """
 
     person: str
@@ -262,3 +265,4 @@ class Enrolled:
     sha256: str
     embeddings: NDArray[np.float32]
     quality: Quality
+    negative: bool = False

@@ -13,7 +13,7 @@ PACKAGE = sorted((ROOT / "camwatch").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 LONGEST = 400
 MAY_CATCH_ALL = re.compile(r"service/(app|\w+_main)\.py")
-MAY_PRINT = re.compile(r"(cli|__main__)\.py|tools/.*")
+MAY_PRINT = re.compile(r"__main__\.py|(cli|tools)/.*")
 VAGUE = re.compile(r"utils?|helpers?|commons?|managers?|misc")
 
 
