@@ -2,7 +2,7 @@
 
 import sys
 
-from camwatch.cli import main
+from camwatch.cli.program import main
 
 if __name__ == "__main__":
     sys.exit(main())

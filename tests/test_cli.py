@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from camwatch import __version__, cli
+from camwatch import __version__
 from camwatch.capture.trust import Trust
-from camwatch.cli import main
+from camwatch.cli import gallery
+from camwatch.cli.program import main
 from camwatch.config.model import DEFAULT_FACES, DEFAULT_STATE
 from camwatch.errors import CamwatchError, ConfigError, PhotoError, SourceLost
 from camwatch.tools import forget
@@ -143,7 +144,7 @@ def test_words_become_calls(calls: Calls, words: str, args: tuple[Any, ...], kwa
 def test_forget_looks_where_the_daemon_keeps_things(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (cli.DEFAULT_FACES, cli.DEFAULT_STATE) == (DEFAULT_FACES, DEFAULT_STATE)
+    assert (gallery.DEFAULT_FACES, gallery.DEFAULT_STATE) == (DEFAULT_FACES, DEFAULT_STATE)
     asked = Calls()
     monkeypatch.setattr(forget, "forget", asked)
     monkeypatch.setattr(forget, "DEFAULT_STATE", tmp_path)

@@ -17,7 +17,7 @@ HEAVY = LEARNING | MQTT | {"numpy", "cv2", "scipy", "av", "pydantic", "prometheu
 LIGHT = {
     "camwatch": HEAVY,
     "camwatch.__main__": HEAVY,
-    "camwatch.cli": HEAVY,
+    "camwatch.cli.program": HEAVY,
     "camwatch.errors": HEAVY,
     "camwatch.names": HEAVY,
     "camwatch.records": HEAVY - {"numpy"},

@@ -27,7 +27,7 @@ def main() -> int:
     """The daemon where it is told to run, else the stand-in itself, as the daemon starts it."""
     if sys.argv[1:2] != ["run"]:
         return _stand_in()
-    from camwatch.cli import main as camwatch
+    from camwatch.cli.program import main as camwatch
 
     def child(**given: Any) -> Child:
         return Child(**{**given, "module": "tests.system.stand_in"})

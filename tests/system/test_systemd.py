@@ -279,7 +279,7 @@ class Impatient(Daemon):
     code = (
         "import sys; from camwatch.service import daemon, health; "
         "daemon.Health = lambda: health.Health(patience=2.0); "
-        "from camwatch.cli import main; sys.exit(main(sys.argv[1:]))"
+        "from camwatch.cli.program import main; sys.exit(main(sys.argv[1:]))"
     )
 
     def start(self) -> None:
