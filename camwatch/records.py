@@ -180,6 +180,83 @@ class Identification:
     against: float | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class UsedFace:
+    """One of the faces that a decision rests on; `seen` is UTC seconds, `chip` as in `Face`."""
+
+    seen: float
+    quality: Quality
+    chip: Picture | None
+    embedding: Embedding
+
+
+@dataclass(frozen=True, slots=True)
+class NearPhoto:
+    """A photo of the gallery and its similarity to a probe; `photo` is the path inside the gallery, with `/`."""
+
+    person: str
+    photo: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One thing that a decision asks for.
+
+    Attributes:
+        name: `faces`, `seconds`, `score`, `lead` (over the next person), `denied` (lead over a face that is known not
+            to be the person's), `good_faces`.
+        value: What there was, None where there was nothing to be compared: then it is met.
+        needed: What it has to reach, or with `below` to stay under.
+    """
+
+    name: str
+    value: float | None
+    needed: float
+    below: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether it holds."""
+        if self.value is None:
+            return True
+        return self.value < self.needed if self.below else self.value >= self.needed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Account:
+    """Why an event said what it said: all that was known at that moment.
+
+    Attributes:
+        network: Id of the network behind the embeddings.
+        people, photos: How many were enrolled.
+        threshold_from: `rate` (calibrated to the false alarm rate for so many people), `recognition` or `camera`
+            (where the user has set it).
+        base: That threshold; the event's is higher where the person has look-alikes.
+        pooled: The mean of the usable faces, None where there was none.
+        faces: The best of them, at most eight, in the order of time.
+        unused: How many faces could not be used, by cause.
+        candidates: The most similar people, at most five.
+        against: See `Identification`.
+        photos_near: The most similar photos of the gallery, at most five.
+        naming, unknown: What a name, or `unknown`, asks for, and what there was.
+    """
+
+    network: str
+    people: int
+    photos: int
+    threshold_from: str
+    base: float
+    pooled: Embedding | None
+    faces: tuple[UsedFace, ...]
+    unused: tuple[tuple[str, int], ...]
+    candidates: tuple[Candidate, ...]
+    against: float | None
+    photos_near: tuple[NearPhoto, ...]
+    naming: tuple[Condition, ...]
+    unknown: tuple[Condition, ...]
+
+
 class EventType(StrEnum):
     """What an event says of a visit."""
 
@@ -204,6 +281,7 @@ class Event:
         reason: Why an ended visit was never decided: `too_small`, `blurred`, `turned_away`, `too_short`,
             `ambiguous`; or `restart` where the daemon died during the visit; else None.
         chip: RGB crop of the best face so far, for the snapshot.
+        account: Why it was decided so, None where a dead daemon's visit is ended.
     """
 
     event_type: EventType
@@ -226,6 +304,7 @@ class Event:
     captured_monotonic: float | None
     reason: str | None
     chip: Picture | None
+    account: Account | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from camwatch.arrays import read_arrays
 from camwatch.files import from_json, write_whole
-from camwatch.identification.arrays import read_arrays
 from camwatch.records import Enrolled, Quality
 
 CACHE_FILE = ".embeddings.npz"

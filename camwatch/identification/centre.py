@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from camwatch.arrays import read_arrays
 from camwatch.errors import WeightsError
-from camwatch.identification.arrays import read_arrays
 
 LENGTH = 0.2
 """How far the centre is from the origin: as far as the mean of 178 strangers' embeddings was (0.21).

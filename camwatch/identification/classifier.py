@@ -18,9 +18,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from camwatch.arrays import read_arrays
 from camwatch.errors import InputError, ModelError
 from camwatch.files import from_json, write_whole
-from camwatch.identification.arrays import read_arrays
 from camwatch.identification.calibration import fit_temperature, softmax
 from camwatch.identification.gallery import unit
 from camwatch.identification.recognizer import threshold_for

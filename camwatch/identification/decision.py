@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from camwatch.identification.evidence import Evidence, Fault
-from camwatch.records import Identification
+from camwatch.records import Condition, Identification
 
 TOO_SHORT = "too_short"
 """Reason of a visit that had too few faces to be decided."""
@@ -55,9 +55,21 @@ class Rule:
             found: The search with its pooled embedding.
             final: The visit ends: no further face will come.
         """
-        if self._is_like(evidence, found, final) and self._ahead(found):
+        if found.best is not None and _all_met(self.for_name(evidence, found, final=final)):
             return Verdict.NAMED
-        return Verdict.UNKNOWN if self._unknown(evidence, found, final) else Verdict.OPEN
+        return Verdict.UNKNOWN if _all_met(self.for_unknown(evidence, found, final=final)) else Verdict.OPEN
+
+    def for_name(self, evidence: Evidence, found: Identification, *, final: bool = False) -> tuple[Condition, ...]:
+        """What a name asks for, and what there is; the arguments are those of `verdict`."""
+        return (*self._likeness(evidence, found, final), *self._lead(found))
+
+    def for_unknown(self, evidence: Evidence, found: Identification, *, final: bool = False) -> tuple[Condition, ...]:
+        """What `unknown` asks for, and what there is; the arguments are those of `verdict`."""
+        late = 2 * self.settled_faces
+        missing = (late - evidence.strong) / max(late - self.unknown_faces, 1)
+        margin = 0.0 if final else self.unknown_margin * max(missing, 0.0)
+        score = None if found.best is None else found.best.score
+        return (*self._plenty(evidence), Condition("score", score, found.threshold - margin, below=True))
 
     def undecided(self, evidence: Evidence, found: Identification | None) -> str:
         """Why a visit ended without a decision: `ambiguous`, `too_small`, `blurred`, `turned_away` or `too_short`.
@@ -65,37 +77,44 @@ class Rule:
         Ambiguous: a name it could have had, but for another person who is nearly as similar. Else the commonest thing
         wrong with its faces, where at least half of them had something wrong; else there were too few.
         """
-        if found is not None and self._is_like(evidence, found, True) and not self._ahead(found):
+        likely = found is not None and found.best is not None and _all_met(self._likeness(evidence, found, True))
+        if found is not None and likely and not _all_met(self._lead(found)):
             return AMBIGUOUS
         wrong = evidence.faults + evidence.weak
         if wrong.total() * 2 < max(evidence.seen, 1):
             return TOO_SHORT
         return str(max(Fault, key=lambda fault: wrong[fault]))
 
-    def _ahead(self, found: Identification) -> bool:
-        """Whether the best person is clearly before the next."""
-        if found.best is None or found.runner_up is None:
-            return True
-        return found.best.score - found.runner_up.score >= self.name_margin
-
-    def _is_like(self, evidence: Evidence, found: Identification, final: bool) -> bool:
-        """Whether there is evidence enough that it is like the best person."""
+    def _likeness(self, evidence: Evidence, found: Identification, final: bool) -> tuple[Condition, ...]:
+        """Evidence enough that it is like the best person."""
         needed = min(max(self.name_faces, self.usable_share * (evidence.used + evidence.poor)), self.enough_faces)
-        if found.best is None or evidence.used < needed or evidence.span < self.name_span:
-            return False
         missing = (self.settled_faces - evidence.used) / max(self.settled_faces - self.name_faces, 1)
-        early = 0.0 if final and self._is_plenty(evidence) else self.early_margin * max(missing, 0.0)
-        return found.best.score >= found.threshold + early
+        early = 0.0 if final and _all_met(self._plenty(evidence)) else self.early_margin * max(missing, 0.0)
+        score = None if found.best is None else found.best.score
+        return (
+            Condition("faces", evidence.used, needed),
+            Condition("seconds", evidence.span, self.name_span),
+            Condition("score", score, found.threshold + early),
+        )
 
-    def _is_plenty(self, evidence: Evidence) -> bool:
-        return evidence.strong >= self.unknown_faces and evidence.span >= self.unknown_span
+    def _lead(self, found: Identification) -> tuple[Condition, ...]:
+        """The best person is clearly before the next, and before faces that are known not to be the person's."""
+        rivals = (
+            ("lead", None if found.runner_up is None else found.runner_up.score),
+            ("denied", found.against),
+        )
+        return tuple(
+            Condition(name, None if found.best is None or rival is None else found.best.score - rival, self.name_margin)
+            for name, rival in rivals
+        )
 
-    def _unknown(self, evidence: Evidence, found: Identification, final: bool) -> bool:
-        if not self._is_plenty(evidence):
-            return False
-        if found.best is None:
-            return True
-        late = 2 * self.settled_faces
-        missing = (late - evidence.strong) / max(late - self.unknown_faces, 1)
-        margin = 0.0 if final else self.unknown_margin * max(missing, 0.0)
-        return found.best.score < found.threshold - margin
+    def _plenty(self, evidence: Evidence) -> tuple[Condition, ...]:
+        """Good faces enough to speak for a stranger."""
+        return (
+            Condition("good_faces", evidence.strong, self.unknown_faces),
+            Condition("seconds", evidence.span, self.unknown_span),
+        )
+
+
+def _all_met(conditions: tuple[Condition, ...]) -> bool:
+    return all(condition.met for condition in conditions)

@@ -4,20 +4,24 @@ Size, pose and sharpness are separate gates, because each failure has its own na
 never decided, and because no single quality score predicts a failed search well enough to be a gate.
 """
 
+from bisect import insort
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 
 from camwatch.geometry import fractions
 from camwatch.identification.gallery import unit
-from camwatch.records import Detection, Embedding, Face, Observation, Picture, Quality
+from camwatch.records import Detection, Embedding, Face, Observation, Picture, Quality, UsedFace
 
 SMALLEST = 30.0
 """Pixels of box height below which embeddings are noise: nobody is ever named from there down."""
 
 
+KEPT_FACES = 8
+"""Usable faces whose chips and embeddings are kept, to account for the decision."""
 SAME_ROUGHLY = 0.4
 """Below this cosine to a mean a face that is turned away or blurred is another person's, as one is below `SAME_FACE`.
 
@@ -120,7 +124,7 @@ class Pool:
 
 @dataclass(slots=True, eq=False)
 class Evidence:
-    """What is known of one person before one camera: sums and the best face, never the single embeddings.
+    """What is known of one person before one camera: sums, and a few of the faces to account for them.
 
     Attributes:
         first_seen, last_seen: UTC seconds of the first and the last face.
@@ -141,6 +145,7 @@ class Evidence:
         weak: How many of the usable faces, or of those that would have been, may not, and why.
         quality, chip: Score and crop of the best face; one with a crop before one without, a usable one before any
             other.
+        kept: At most eight of the usable faces, spread over time, the better ones of their time.
     """
 
     first_seen: float
@@ -160,6 +165,7 @@ class Evidence:
     weak: Counter[Fault] = field(default_factory=Counter)
     quality: float = 0.0
     chip: Picture | None = None
+    kept: list[UsedFace] = field(default_factory=list)
     _rank: tuple[bool, bool, float] = (False, False, -1.0)
 
     @property
@@ -229,9 +235,19 @@ class Evidence:
         if face.embedding is None:
             return
         self.pool.add(face.embedding)
+        self._keep(UsedFace(now, face.quality, face.chip, face.embedding))
         self.strong += gates.weak(face.quality) is None
         self.first_used = now if self.first_used is None else self.first_used
         self.last_used = now
+
+    def _keep(self, face: UsedFace) -> None:
+        """Keep a face; where there are too many, the worse one of the two that are nearest in time goes."""
+        insort(self.kept, face, key=lambda one: one.seen)
+        if len(self.kept) > KEPT_FACES:
+            gaps = [later.seen - earlier.seen for earlier, later in pairwise(self.kept)]
+            first = gaps.index(min(gaps))
+            earlier, later = self.kept[first : first + 2]
+            del self.kept[first + (earlier.quality.score > later.quality.score)]
 
     def _resembles(self, face: Face, fault: Fault) -> bool:
         """Whether a face that cannot be pooled looks like those that are."""
@@ -248,6 +264,8 @@ class Evidence:
             self.last_seen, self.box = other.last_seen, other.box
         self.first_seen = min(self.first_seen, other.first_seen)
         self.pool.merge(other.pool)
+        for face in other.kept:
+            self._keep(face)
         self.rough.merge(other.rough)
         self.seen += other.seen
         self.skipped += other.skipped

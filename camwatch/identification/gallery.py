@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camwatch.identification.centre import centre_of, centred
-from camwatch.records import Candidate, Embedding, Enrolled
+from camwatch.records import Candidate, Embedding, Enrolled, NearPhoto
 
 _LOOKALIKE = 0.7
 
@@ -35,12 +35,14 @@ class Gallery:
     def __init__(self, enrolled: Sequence[Enrolled], network: str) -> None:
         """Sum up each person's embeddings."""
         rows: dict[str, list[NDArray[np.float32]]] = {}
+        usable: list[Enrolled] = []
         for photo in sorted(enrolled, key=lambda one: (one.person, one.photo, one.sha256)):
             array = np.asarray(photo.embeddings)
             if array.ndim != 2 or not np.isfinite(array).all():
                 raise ValueError(f"{photo.photo}: its embeddings, {array.shape}, are no finite (n, dimensions) array")
             if len(array):
                 rows.setdefault(photo.person, []).append(array)
+                usable.append(photo)
         self.network = network
         self.people: tuple[str, ...] = tuple(rows)
         self.photos = sum(map(len, rows.values()))
@@ -49,6 +51,9 @@ class Gallery:
         stacked = np.stack(means) if means else np.zeros((0, 512), np.float32)
         self.templates: NDArray[np.float32] = centred(stacked, self._centre)
         self.templates.setflags(write=False)
+        single = [unit(photo.embeddings.sum(axis=0, dtype=np.float64)) for photo in usable]
+        self._photos: list[tuple[str, str]] = [(photo.person, photo.photo) for photo in usable]
+        self._photo_rows = centred(np.stack(single) if single else np.zeros((0, 512), np.float32), self._centre)
 
     def __len__(self) -> int:
         """How many people are enrolled."""
@@ -72,6 +77,13 @@ class Gallery:
         if person not in self.people:
             return None
         return float(self.templates[self.people.index(person)] @ self._seen(probe))
+
+    def nearest_photos(self, probe: Embedding, limit: int) -> list[NearPhoto]:
+        """The photos by their similarity to a probe, most similar first: each with its mirror image, on its own."""
+        scores = self._photo_rows @ self._seen(probe)
+        order = np.argsort(-scores, kind="stable")[:limit]
+        near = ((*self._photos[row], float(scores[row])) for row in order.tolist())
+        return [NearPhoto(person, photo, score) for person, photo, score in near]
 
     def lookalikes(self) -> list[tuple[str, str, float]]:
         """Pairs of people whose templates are above .7 alike: twins, or one person under two names.

@@ -6,8 +6,8 @@ from typing import Self
 
 from camwatch.geometry import center_distance
 from camwatch.identification.evidence import SAME_ROUGHLY, Evidence
-from camwatch.identification.tracker import STANDING, Track, same_size
-from camwatch.records import Box, Event, EventType, Identification
+from camwatch.identification.tracker import STANDING, Sighting, Track, same_face, same_size
+from camwatch.records import Account, Box, Event, EventType, Identification
 
 _NAMESPACE = uuid.UUID("6f0e0f5e-6f1b-5d0a-9d5b-0c9f3b7a6c1e")
 
@@ -44,6 +44,11 @@ class Visit:
         return self.seq > 0
 
     @property
+    def score(self) -> float:
+        """The similarity to the best person in the latest search, -1 where there was none."""
+        return -1.0 if self.found is None or self.found.best is None else self.found.best.score
+
+    @property
     def taken(self) -> set[str]:
         """The names of others: `barred`, and those of the visits beside it."""
         return self.barred | {other.person for other in self.beside if other.person is not None}
@@ -56,6 +61,7 @@ class Visit:
         moment: float | None,
         threshold: float,
         false_alarm_rate: float | None,
+        account: Account,
         reason: str | None = None,
     ) -> Event:
         """The next event of this visit.
@@ -66,6 +72,7 @@ class Visit:
             moment: The monotonic time of the frame that decided, None where no frame did.
             threshold: The cosine in force.
             false_alarm_rate: The rate it was made for, None where the user set it.
+            account: Why.
             reason: Why it ends without a decision, None where there was one.
         """
         self.seq += 1
@@ -91,6 +98,7 @@ class Visit:
             captured_monotonic=moment,
             reason=reason,
             chip=evidence.chip,
+            account=account,
         )
 
 
@@ -153,3 +161,11 @@ def may_continue(track: Track, visit: Visit) -> bool:
         return False
     looks, against = track.evidence.looks, visit.evidence.looks
     return looks is None or against is None or float(looks @ against) >= SAME_ROUGHLY
+
+
+def strayed(sighting: Sighting, visit: Visit) -> bool:
+    """Whether a track's first usable face shows another person; so far only its place had spoken for this visit."""
+    mean = visit.evidence.pool.mean
+    if not sighting.usable or sighting.track.evidence.used > 1 or mean is None:
+        return False
+    return sighting.face.embedding is not None and float(sighting.face.embedding @ mean) < same_face(visit.evidence)

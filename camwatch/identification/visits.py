@@ -8,11 +8,12 @@ import logging
 from collections.abc import Iterable
 
 from camwatch.geometry import center_distance
+from camwatch.identification.account import account
 from camwatch.identification.decision import Rule, Verdict
 from camwatch.identification.evidence import SAME_PERSON, Evidence, Gates
 from camwatch.identification.recognizer import Recognizer, threshold_for
-from camwatch.identification.tracker import Sighting, Track, Tracker, same_face
-from camwatch.identification.visit import Followed, Presence, Visit, alike, may_continue, visit_id
+from camwatch.identification.tracker import Sighting, Track, Tracker
+from camwatch.identification.visit import Followed, Presence, Visit, alike, may_continue, strayed, visit_id
 from camwatch.records import Embedding, Event, EventType, Observation, Settled
 
 _log = logging.getLogger(__name__)
@@ -79,10 +80,12 @@ class VisitTracker:
         self._seen = {person: seen for person, seen in self._seen.items() if person in people}
         self._last_person = self._last_person if self._last_person in self._seen else None
         self._threshold, self._rate = recognizer.threshold, recognizer.false_alarm_rate
+        self._threshold_from = "recognition" if self._rate is None else "rate"
         if self._own_threshold is not None:
-            self._threshold, self._rate = self._own_threshold, None
+            self._threshold, self._rate, self._threshold_from = self._own_threshold, None, "camera"
         elif self._own_rate is not None:
             self._threshold, self._rate = threshold_for(len(people), self._own_rate), self._own_rate
+            self._threshold_from = "rate"
 
     def change(
         self, *, visit_gap: float, threshold: float | None, false_alarm_rate: float | None, min_face: float
@@ -120,9 +123,9 @@ class VisitTracker:
                 continue
             if visit.evidence.used < self._rule.settled_faces:
                 continue
-            if visit.person is not None and _score(visit) >= self._threshold:
+            if visit.person is not None and visit.score >= self._threshold:
                 named.add(track.follow)
-            elif visit.person is None and visit.unknown and _score(visit) < self._threshold - self._rule.unknown_margin:
+            elif visit.person is None and visit.unknown and visit.score < self._threshold - self._rule.unknown_margin:
                 unknown.add(track.follow)
         return Settled(frozenset(named), frozenset(unknown))
 
@@ -160,7 +163,8 @@ class VisitTracker:
         self._latest = self._tracker.update(observation, now)
         seen = self._attach(self._latest, observation, now)
         seen = [self._join_alike(visit) for visit in seen if visit in self._open]
-        for visit in sorted(dict.fromkeys(seen), key=_score, reverse=True):  # the right one of two lookalikes first
+        # The right one of two lookalikes first.
+        for visit in sorted(dict.fromkeys(seen), key=lambda one: one.score, reverse=True):
             if visit in self._open:  # it may have gone into another one meanwhile
                 events += self._decide(visit, now, moment)
         surplus = sorted(self._open, key=lambda one: one.evidence.last_seen)[:-_MOST_VISITS]
@@ -203,7 +207,7 @@ class VisitTracker:
         for sighting in sightings:
             track = sighting.track
             visit = self._visit_of.get(track.number)
-            if visit is not None and _strayed(sighting, visit):
+            if visit is not None and strayed(sighting, visit):
                 del self._visit_of[track.number]
                 track.evidence = Evidence(now, now)
                 track.evidence.add(sighting.face, observation, now, self._gates)
@@ -362,7 +366,7 @@ class VisitTracker:
                 events += self._decide(visit, now, moment, final=True)
             if visit in self._open:
                 events.append(self._event(EventType.ENDED, visit, now, moment))
-                if visit.person is not None and -1.0 < _score(visit) < self._threshold:
+                if visit.person is not None and -1.0 < visit.score < self._threshold:
                     _log.info("%s: at the end the visit of %s was below the threshold", self.camera, visit.person)
                 self._close(visit)
         over = {number for number, visit in self._visit_of.items() if visit not in self._open}
@@ -378,18 +382,14 @@ class VisitTracker:
             moment=moment,
             threshold=self._threshold,
             false_alarm_rate=self._rate,
+            account=account(
+                visit.evidence,
+                visit.found,
+                self._recognizer,
+                self._rule,
+                base=self._threshold,
+                threshold_from=self._threshold_from,
+                final=kind is EventType.ENDED,
+            ),
             reason=self._rule.undecided(visit.evidence, visit.found) if silent and kind is EventType.ENDED else None,
         )
-
-
-def _score(visit: Visit) -> float:
-    """The similarity to the best person in the latest search, -1 where there was none."""
-    return -1.0 if visit.found is None or visit.found.best is None else visit.found.best.score
-
-
-def _strayed(sighting: Sighting, visit: Visit) -> bool:
-    """Whether a track's first usable face shows another person; so far only its place had spoken for this visit."""
-    mean = visit.evidence.pool.mean
-    if not sighting.usable or sighting.track.evidence.used > 1 or mean is None:
-        return False
-    return sighting.face.embedding is not None and float(sighting.face.embedding @ mean) < same_face(visit.evidence)

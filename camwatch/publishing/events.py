@@ -139,7 +139,7 @@ def closing(last: Event, *, event_id: str, now: float) -> Event:
 
 def nameless(event: Event) -> Event:
     """An event without the name, and without all that was found by it: its person is being forgotten."""
-    return replace(event, person=None, score=None, runner_up=None, reason=FORGOTTEN, chip=None)
+    return replace(event, person=None, score=None, runner_up=None, reason=FORGOTTEN, chip=None, account=None)
 
 
 def forgotten(stored: bytes, now: float) -> tuple[Event, bytes]:

@@ -8,13 +8,12 @@ import logging
 from pathlib import Path
 
 from camwatch.errors import StateError
-from camwatch.files import remove_parts
 from camwatch.pipeline import Decider
+from camwatch.publishing import archive
 from camwatch.publishing.events import nameless
 from camwatch.publishing.outbox import Outbox
 from camwatch.publishing.publisher import MqttPublisher
 from camwatch.publishing.requests import Request, Requests
-from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, Snapshots, erase_orphans, erase_pictures
 from camwatch.service.reporting import Reporting
 
 log = logging.getLogger(__name__)
@@ -41,7 +40,7 @@ class Keeping:
         self, state: Path, *, outbox: Outbox, decider: Decider, publisher: MqttPublisher, reporting: Reporting
     ) -> None:
         """Keep the collaborators; `change` says for how long."""
-        self._folder = state / SNAPSHOTS_FOLDER
+        self._state = state
         self._requests = Requests(state)
         self._outbox, self._decider, self._publisher, self._reporting = outbox, decider, publisher, reporting
         self._age = self._next_prune = 0.0
@@ -73,9 +72,7 @@ class Keeping:
     def _prune(self, now: float) -> None:
         try:
             self._outbox.prune(now - self._age)
-            # Where no pictures are kept any more, there may still be older ones.
-            if self._folder.is_dir():
-                Snapshots(self._folder, keep=self._count, max_age=self._age).prune(now)
+            archive.prune(self._state, keep=self._count, max_age=self._age, now=now)
         except (StateError, OSError) as error:
             log.error("old events and snapshots cannot be removed: %s", error)
         self._reporting.announce()  # without entities that left long ago
@@ -120,10 +117,9 @@ class Keeping:
         if not self._reporting.all_saved:
             raise StateError("the state database takes no events")
         # First the pictures: once the visits are gone, nobody knows whose they were.
-        erase_pictures(self._folder, self._outbox.visits_of(person))
+        archive.erase_person(self._state, person, self._outbox.visits_of(person))
         self._outbox.forget(person, now)
-        remove_parts(self._folder)
-        erase_orphans(self._folder, self._outbox.visits())
+        archive.erase_orphans(self._state, self._outbox.visits())
         self._outbox.scrub()
         if person not in (self._reporting.enrolled or ()):
             self._reporting.forget(person)

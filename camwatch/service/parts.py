@@ -12,11 +12,11 @@ from camwatch.errors import StateError
 from camwatch.files import remove_parts, write_whole
 from camwatch.identification.evidence import Gates
 from camwatch.pipeline import Decider
+from camwatch.publishing.archive import FOLDERS, Archive
 from camwatch.publishing.discovery import DISCOVERY_FILE, Discovery
 from camwatch.publishing.kept import KEPT_FILE, Kept
 from camwatch.publishing.outbox import EVENTS_FILE, Outbox
 from camwatch.publishing.publisher import MqttPublisher
-from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, Snapshots
 from camwatch.publishing.topics import Topics
 from camwatch.service.cameras import Cameras
 from camwatch.service.gallery_loader import GalleryLoader
@@ -86,7 +86,7 @@ def make_parts(settings: Settings, log_format: str, stack: ExitStack, estate: Es
     stack.callback(outbox.close)
     if note:
         log.error("%s", note)
-    for folder in (settings.state, settings.state / SNAPSHOTS_FOLDER):
+    for folder in (settings.state, *(settings.state / name for name in FOLDERS)):
         remove_parts(folder)  # the outbox's lock is ours, so nobody is writing
     kept, switches = Kept(settings.state / KEPT_FILE), Switches(settings.state / SWITCHES_FILE, settings.enabled)
     if estate is not None:
@@ -112,7 +112,7 @@ def make_parts(settings: Settings, log_format: str, stack: ExitStack, estate: Es
         publisher=publisher,
         kept=kept,
         outbox=outbox,
-        snapshots=make_snapshots(settings),
+        archive=make_archive(settings),
         telemetry=telemetry,
         gates=make_gates(settings),
         discovery=discovery,
@@ -170,17 +170,14 @@ def make_discovery(settings: Settings, topics: Topics) -> Discovery:
     )
 
 
-def make_snapshots(settings: Settings) -> Snapshots | None:
-    """Where pictures are kept, None where they are not.
+def make_archive(settings: Settings) -> Archive:
+    """Where pictures and accounts are kept.
 
     Raises:
-        StateError: The folder cannot be made.
+        StateError: A folder cannot be made.
     """
-    if not settings.snapshots:
-        return None
-    return Snapshots(
-        settings.state / SNAPSHOTS_FOLDER, keep=settings.keep_snapshots, max_age=settings.keep_days * 86400.0
-    )
+    age = settings.keep_days * 86400.0
+    return Archive(settings.state, faces=settings.snapshots, keep=settings.keep_snapshots, max_age=age)
 
 
 def make_gates(settings: Settings) -> dict[str, Gates]:

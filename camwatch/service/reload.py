@@ -14,7 +14,7 @@ from camwatch.errors import CamwatchError
 from camwatch.publishing.delivery import Acknowledged
 from camwatch.service.http_server import HttpServer
 from camwatch.service.messages import Message
-from camwatch.service.parts import Parts, make_discovery, make_gates, make_inference, make_snapshots, subscriptions
+from camwatch.service.parts import Parts, make_archive, make_discovery, make_gates, make_inference, subscriptions
 from camwatch.service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -196,10 +196,11 @@ class Reloader:
     def _tell_otherwise(self, old: Settings, new: Settings, different: Changes) -> None:
         parts = self._parts
         discovery = make_discovery(new, parts.topics)
-        snapshots = None
+        archive = parts.reporting.archive
+        archive.keep_no_faces()  # unless there is another one
         with self._or_stays("events.snapshots", snapshots=False):
-            snapshots = make_snapshots(new)
-        parts.reporting.change(snapshots=snapshots, gates=make_gates(new), discovery=discovery)
+            archive = make_archive(new)
+        parts.reporting.change(archive=archive, gates=make_gates(new), discovery=discovery)
         parts.keeping.change(keep_days=new.keep_days, keep_snapshots=new.keep_snapshots)
         parts.publisher.subscribe(subscriptions(new, parts.topics, discovery))
         parts.reporting.cameras_came(different.added)

@@ -13,13 +13,14 @@ from dataclasses import replace
 from camwatch.errors import StateError
 from camwatch.identification.evidence import Gates
 from camwatch.identification.recognizer import Recognizer
+from camwatch.publishing.archive import Archive, shows_face
 from camwatch.publishing.delivery import Acknowledged
 from camwatch.publishing.discovery import Discovery
 from camwatch.publishing.events import camera_state, closing, encode, payload, person_state
 from camwatch.publishing.kept import Kept
 from camwatch.publishing.outbox import Outbox
 from camwatch.publishing.publisher import MqttPublisher
-from camwatch.publishing.snapshots import Snapshots, jpeg
+from camwatch.publishing.snapshots import jpeg
 from camwatch.publishing.topics import Topics
 from camwatch.records import CameraState, Event, EventType, Observation
 from camwatch.service.presence import Presence
@@ -45,7 +46,7 @@ class Reporting:
         publisher: MqttPublisher,
         kept: Kept,
         outbox: Outbox,
-        snapshots: Snapshots | None,
+        archive: Archive,
         telemetry: Telemetry,
         gates: Mapping[str, Gates],
         discovery: Discovery,
@@ -58,7 +59,7 @@ class Reporting:
             publisher: Sends.
             kept: Remembers what the broker keeps.
             outbox: Where events wait.
-            snapshots: Where pictures are kept; None keeps and publishes none.
+            archive: Keeps pictures and accounts; none are published where it keeps none.
             telemetry: The figures.
             gates: Each camera's, to count faces by.
             discovery: What Home Assistant is told.
@@ -68,10 +69,9 @@ class Reporting:
         self._kept = kept
         self._outbox = outbox
         self._telemetry = telemetry
-        self.change(snapshots=snapshots, gates=gates, discovery=discovery)
+        self.change(archive=archive, gates=gates, discovery=discovery)
         self._presence = Presence()
         self._unsaved: deque[tuple[Event, bytes]] = deque()
-        self._snapshots_broken = False
         self._published: dict[str, bytes] = {}
         self._person_topics: dict[str, str] = {}
         self._last_there: dict[str, tuple[str, float]] = {}  # before this daemon began, by camera
@@ -82,9 +82,9 @@ class Reporting:
         self._leaving: set[str] = set()  # cameras whose topics go once the broker has their last events
         self._state_broken = False
 
-    def change(self, *, snapshots: Snapshots | None, gates: Mapping[str, Gates], discovery: Discovery) -> None:
+    def change(self, *, archive: Archive, gates: Mapping[str, Gates], discovery: Discovery) -> None:
         """Go on with other collaborators; the arguments are as above. `announce` tells Home Assistant."""
-        self._snapshots, self._gates, self._discovery = snapshots, gates, discovery
+        self.archive, self._gates, self._discovery = archive, gates, discovery
 
     @property
     def birth_topic(self) -> str | None:
@@ -150,7 +150,7 @@ class Reporting:
                 figures.events[event.event_type] += 1
             if event.event_type is not EventType.ENDED and event.score is not None:
                 self._telemetry.score(event.event_type, event.score)
-            if self._snapshots is not None and event.chip is not None and event.event_type is not EventType.ENDED:
+            if self.archive.faces and event.chip is not None and shows_face(event):
                 topic = self._topics.camera_image(event.camera)
                 self._kept.set(topic, event.person or "")
                 self._publisher.retain(topic, jpeg(event.chip))
@@ -254,7 +254,7 @@ class Reporting:
             return
         self._swept = True
         for camera in self._telemetry.cameras:
-            images = [self._topics.camera_image(camera)] if self._snapshots is not None else []
+            images = [self._topics.camera_image(camera)] if self.archive.faces else []
             self._kept.claim([self._topics.camera_state(camera), self._topics.camera_enabled(camera), *images])
         self._kept.claim(self._person_topics.values())
         for topic in self._kept.unclaimed():
@@ -339,16 +339,7 @@ class Reporting:
         self._unsaved.clear()
 
     def _payload(self, event: Event, now: float) -> dict[str, object]:
-        name = None
-        if self._snapshots is not None and event.chip is not None:
-            try:
-                name = self._snapshots.save(event.visit_id, event.chip, now)
-                self._snapshots_broken = False
-            except StateError as error:
-                if not self._snapshots_broken:
-                    log.error("%s; events go without", error)
-                self._snapshots_broken = True
-        return payload(event, node=self._node, late=False, snapshot=name)
+        return payload(event, node=self._node, late=False, snapshot=self.archive.keep(event, now))
 
     def _retain(self, topic: str, value: bytes) -> None:
         if self._published.get(topic) != value:

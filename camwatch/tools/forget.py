@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from camwatch.arrays import read_arrays
 from camwatch.config.model import DEFAULT_FACES, DEFAULT_STATE, Config, load
 from camwatch.errors import DeliveryError, PhotoError, StateInUse
 from camwatch.files import from_json, remove_parts
-from camwatch.identification.arrays import read_arrays
 from camwatch.identification.cache import CACHE_FILE, keep_rows
 from camwatch.identification.faces import Forgotten, checked_name, scan
 from camwatch.identification.faces import forget as erase_person
 from camwatch.names import slug as slug_of
+from camwatch.publishing import archive
 from camwatch.publishing.broker import Broker
 from camwatch.publishing.discovery import DISCOVERY_FILE, Discovery, Style
 from camwatch.publishing.errand import set_retained
@@ -25,7 +26,7 @@ from camwatch.publishing.events import camera_state
 from camwatch.publishing.kept import KEPT_FILE, Kept
 from camwatch.publishing.outbox import EVENTS_FILE, Outbox, visits_of
 from camwatch.publishing.requests import REQUESTS_FOLDER, Request, Requests
-from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, erase_orphans, erase_pictures
+from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER
 from camwatch.publishing.topics import Topics
 from camwatch.publishing.traces import retained, slug_in, traces
 from camwatch.records import CameraState
@@ -251,16 +252,16 @@ def _act_here(state: Path, requests: Requests, broker: AtBroker | None) -> str:
     now = time.time()
     outbox, note = Outbox.open(state / EVENTS_FILE, now)
     try:
-        for folder in (state, state / SNAPSHOTS_FOLDER, state / REQUESTS_FOLDER):
+        for folder in (state, *(state / name for name in archive.FOLDERS), state / REQUESTS_FOLDER):
             remove_parts(folder)
         kept = Kept(state / KEPT_FILE)
         for request in requests.waiting():
             if request.person is None:
                 continue
             # First the pictures: once the visits are gone, nobody knows whose they were.
-            erase_pictures(state / SNAPSHOTS_FOLDER, outbox.visits_of(request.person))
+            archive.erase_person(state, request.person, outbox.visits_of(request.person))
             outbox.forget(request.person, now)
-            erase_orphans(state / SNAPSHOTS_FOLDER, outbox.visits())
+            archive.erase_orphans(state, outbox.visits())
             outbox.scrub()
             kept.forget(request.person)
             kept.save()

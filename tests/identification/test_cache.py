@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from camwatch.identification import arrays
+from camwatch import arrays
 from camwatch.identification.cache import CACHE_FILE, keep_rows, read_cache, write_cache
 from camwatch.records import Enrolled, Quality
 from tests.identification.scene import GOOD, person

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from camwatch.errors import StateError
-from camwatch.publishing.snapshots import Snapshots, erase_pictures
+from camwatch.publishing.snapshots import Snapshots
 
 RED = np.zeros((160, 160, 3), np.uint8)
 RED[..., 0] = 255
@@ -55,21 +55,6 @@ def test_old_and_surplus_pictures_go_oldest_first(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["not ours.txt", "v2.jpg", "v3.jpg"]
     assert kept.prune(1191.0) == 1
     assert (tmp_path / "v3.jpg").exists()
-
-
-def test_pictures_of_a_forgotten_person_go(tmp_path: Path) -> None:
-    kept = snapshots(tmp_path)
-    kept.save("v1", RED, 0.0)
-    kept.save("v2", RED, 0.0)
-    assert erase_pictures(tmp_path, ["v1", "never taken", "../v2"]) == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["v2.jpg"]
-    assert erase_pictures(tmp_path / "missing", ["v1"]) == 0
-
-
-def test_a_picture_that_cannot_be_erased_is_one_clear_line(tmp_path: Path) -> None:
-    (tmp_path / "v.jpg").mkdir()
-    with pytest.raises(StateError, match=r"v\.jpg: cannot be erased: Is a directory"):
-        erase_pictures(tmp_path, ["v"])
 
 
 def test_what_a_crash_left_half_written_goes_but_not_what_is_being_written(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from camwatch.errors import StateError
 from camwatch.identification.evidence import Gates
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
+from camwatch.publishing.archive import Archive
 from camwatch.publishing.discovery import Discovery
 from camwatch.publishing.events import encode, payload
 from camwatch.publishing.kept import Kept
@@ -90,7 +91,7 @@ class Setting:
             publisher=self.publisher,
             kept=Kept(self.folder / "kept.json"),
             outbox=self.outbox,
-            snapshots=Snapshots(self.snapshots, keep=10, max_age=1e6) if snapshots else None,
+            archive=Archive(self.folder, faces=snapshots, keep=10, max_age=1e6),
             telemetry=self.telemetry,
             gates={"door": Gates()},
             discovery=Discovery(
