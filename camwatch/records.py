@@ -235,8 +235,10 @@ class Account:
         base: That threshold; the event's is higher where the person has look-alikes.
         pooled: The mean of the usable faces, None where there was none.
         faces: The best of them, at most eight, in the order of time.
+        face_scores: For each of these its similarity to each of the candidates.
         unused: How many faces could not be used, by cause.
-        candidates: The most similar people, at most five.
+        candidates: The most similar people, at most five; first the one whom the event is about.
+        taken: Who was not among them, because somebody else before the camera had the name.
         against: See `Identification`.
         photos_near: The most similar photos of the gallery, at most five.
         naming, unknown: What a name, or `unknown`, asks for, and what there was.
@@ -249,8 +251,10 @@ class Account:
     base: float
     pooled: Embedding | None
     faces: tuple[UsedFace, ...]
+    face_scores: tuple[tuple[float, ...], ...]
     unused: tuple[tuple[str, int], ...]
     candidates: tuple[Candidate, ...]
+    taken: tuple[str, ...]
     against: float | None
     photos_near: tuple[NearPhoto, ...]
     naming: tuple[Condition, ...]

@@ -38,11 +38,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         module = ModuleType(name)
         vars(module)[name] = stand_in
         monkeypatch.setitem(sys.modules, f"camwatch.tools.{name}", module)
-    forget, bench = ModuleType("forget"), ModuleType("command")
+    forget = ModuleType("forget")
     vars(forget)["command"] = stand_in
     monkeypatch.setitem(sys.modules, "camwatch.tools.forget", forget)
-    vars(bench)["bench"] = stand_in
-    monkeypatch.setitem(sys.modules, "camwatch.tools.bench.command", bench)
+    for name in ("bench", "explain"):
+        module = ModuleType("command")
+        vars(module)[name] = stand_in
+        monkeypatch.setitem(sys.modules, f"camwatch.tools.{name}.command", module)
     return stand_in
 
 
@@ -110,6 +112,16 @@ BENCH = {
             WATCH | {"trust": Trust(__file__, "CAM", verify=False)},
         ),
         ("enroll Zoë a.jpg b.jpg --faces f", ("Zoë", [Path("a.jpg"), Path("b.jpg")], Path("f")), {}),
+        (
+            "explain abc --state .",
+            ("abc", Path()),
+            {"json_output": False, "picture": None, "faces": None},
+        ),
+        (
+            "explain abc --state . --json --picture w.png --faces .",
+            ("abc", Path()),
+            {"json_output": True, "picture": Path("w.png"), "faces": Path()},
+        ),
         ("forget Zoë --faces f --state s", ("Zoë",), {"faces": Path("f"), "state": Path("s"), "config": None}),
         ("forget Zoë --config c.yml", ("Zoë",), {"faces": None, "state": None, "config": Path("c.yml")}),
         ("bench", (), BENCH),
@@ -235,8 +247,8 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"camwatch {__version__}\n"
     assert main([]) == 0
     assert capsys.readouterr().out.startswith("Usage: camwatch [OPTIONS] COMMAND")
-    commands = ("run", "check", "schema", "watch", "align", "train", "classify", "enroll", "forget", "demo", "bench")
-    for command in commands:
+    commands = "run check schema watch align train classify enroll explain forget demo bench"
+    for command in commands.split():
         assert main([command, "--help"]) == 0
         assert f"Usage: camwatch {command}" in capsys.readouterr().out
 

@@ -22,6 +22,27 @@ def enroll(
     return command(name, photo, faces)
 
 
+def explain(
+    event_id: Annotated[str, typer.Argument(metavar="EVENT_ID", help="As in the event; its beginning will do.")],
+    state: Annotated[
+        Path, typer.Option(metavar="DIR", help="The daemon's state.", exists=True, file_okay=False)
+    ] = DEFAULT_STATE,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object in place of the text.")] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", dir_okay=False, help="Draw the faces of the visit, and the nearest photos."),
+    ] = None,
+    faces: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", exists=True, file_okay=False, help="The gallery, for the photos in the picture."),
+    ] = None,
+) -> int:
+    """Say why an event said what it said."""
+    from camwatch.tools.explain.command import explain as command
+
+    return command(event_id, state, json_output=json, picture=picture, faces=faces)
+
+
 def forget(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The person's name.")],
     faces: Annotated[

@@ -31,7 +31,7 @@ for _command in (
     *(daemon.demo, daemon.run, daemon.check, daemon.schema),
     recordings.watch,
     *(datasets.align, datasets.train, datasets.classify),
-    *(gallery.enroll, gallery.forget),
+    *(gallery.enroll, gallery.explain, gallery.forget),
     speed.bench,
 ):
     app.command()(_command)

@@ -1,12 +1,16 @@
 """Why an event says what it says: put together at the moment of the decision, for `camwatch explain`."""
 
+from collections.abc import Iterable, Iterator, Set
+
 from camwatch.identification.decision import Rule
 from camwatch.identification.evidence import Evidence
 from camwatch.identification.recognizer import Recognizer
-from camwatch.records import Account, Identification
+from camwatch.records import Account, Candidate, Identification
 
 MOST = 5
 """People, and photos, that are named."""
+NOT_NEEDED = "known_already"
+"""Why a face was not used that had no fault."""
 
 
 def account(
@@ -15,6 +19,7 @@ def account(
     recognizer: Recognizer,
     rule: Rule,
     *,
+    taken: Set[str],
     base: float,
     threshold_from: str,
     final: bool,
@@ -26,12 +31,15 @@ def account(
         found: Its latest search, None before the first usable face.
         recognizer: Who is enrolled.
         rule: What decisions ask for.
+        taken: Who it cannot be.
         base: The threshold in force, whoever the probe is like.
         threshold_from: Where it came from, see `Account`.
         final: The visit ends.
     """
     gallery, pooled = recognizer.gallery, evidence.pool.mean
     judged = found or Identification(None, None, None, base)
+    candidates = [] if pooled is None else _candidates(gallery.search(pooled), judged.best, taken)
+    scores = [[gallery.score(face.embedding, one.person) or 0.0 for one in candidates] for face in evidence.kept]
     return Account(
         network=gallery.network,
         people=len(gallery),
@@ -40,10 +48,28 @@ def account(
         base=base,
         pooled=pooled,
         faces=tuple(evidence.kept),
-        unused=tuple(sorted((str(fault), count) for fault, count in evidence.faults.items())),
-        candidates=() if pooled is None else tuple(gallery.search(pooled, MOST)),
+        face_scores=tuple(map(tuple, scores)),
+        unused=tuple(_unused(evidence)),
+        candidates=tuple(candidates),
+        taken=tuple(sorted(taken)),
         against=judged.against,
         photos_near=() if pooled is None else tuple(gallery.nearest_photos(pooled, MOST)),
         naming=rule.for_name(evidence, judged, final=final),
         unknown=rule.for_unknown(evidence, judged, final=final),
     )
+
+
+def _unused(evidence: Evidence) -> Iterator[tuple[str, int]]:
+    """How many faces were not pooled, by cause; the last are those that were not worth an embedding any more."""
+    for fault, count in sorted(evidence.faults.items()):
+        yield str(fault), count
+    rest = evidence.seen - evidence.used - evidence.faults.total()
+    if rest > 0:
+        yield NOT_NEEDED, rest
+
+
+def _candidates(found: Iterable[Candidate], best: Candidate | None, taken: Set[str]) -> list[Candidate]:
+    """The most similar people, the one who was judged first, whoever else is more similar."""
+    first = [] if best is None else [best]
+    others = [one for one in found if one.person not in taken and (best is None or one.person != best.person)]
+    return (first + others)[:MOST]

@@ -8,7 +8,6 @@ from bisect import insort
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import pairwise
 
 import numpy as np
 
@@ -145,7 +144,7 @@ class Evidence:
         weak: How many of the usable faces, or of those that would have been, may not, and why.
         quality, chip: Score and crop of the best face; one with a crop before one without, a usable one before any
             other.
-        kept: At most eight of the usable faces, spread over time, the better ones of their time.
+        kept: At most eight of the usable faces, spread over time, rather the better ones.
     """
 
     first_seen: float
@@ -241,13 +240,12 @@ class Evidence:
         self.last_used = now
 
     def _keep(self, face: UsedFace) -> None:
-        """Keep a face; where there are too many, the worse one of the two that are nearest in time goes."""
+        """Keep a face; where there are too many, one that its neighbours in time can stand for goes, or a poor one."""
         insort(self.kept, face, key=lambda one: one.seen)
         if len(self.kept) > KEPT_FACES:
-            gaps = [later.seen - earlier.seen for earlier, later in pairwise(self.kept)]
-            first = gaps.index(min(gaps))
-            earlier, later = self.kept[first : first + 2]
-            del self.kept[first + (earlier.quality.score > later.quality.score)]
+            inner = range(1, KEPT_FACES)
+            spans = [self.kept[at + 1].seen - self.kept[at - 1].seen for at in inner]
+            del self.kept[min(inner, key=lambda at: spans[at - 1] * self.kept[at].quality.score)]
 
     def _resembles(self, face: Face, fault: Fault) -> bool:
         """Whether a face that cannot be pooled looks like those that are."""

@@ -387,6 +387,7 @@ class VisitTracker:
                 visit.found,
                 self._recognizer,
                 self._rule,
+                taken=visit.taken,
                 base=self._threshold,
                 threshold_from=self._threshold_from,
                 final=kind is EventType.ENDED,

@@ -86,11 +86,13 @@ def to_bytes(account: Account, *, faces: bool = True) -> bytes:
         "base": account.base,
         "unused": [list(one) for one in account.unused],
         "candidates": [{"person": one.person, "score": one.score} for one in account.candidates],
+        "taken": [{"person": person} for person in account.taken],
         "against": account.against,
         "photos_near": [{"person": p.person, "photo": p.photo, "score": p.score} for p in account.photos_near],
         "naming": [list(astuple(one)) for one in account.naming],
         "unknown": [list(astuple(one)) for one in account.unknown],
-        "faces": [[face.seen, *astuple(face.quality)] for face in account.faces] if faces else [],
+        "faces": [[face.seen, *astuple(face.quality)] for face in account.faces],
+        "face_scores": [list(scores) for scores in account.face_scores],
     }
     arrays: dict[str, Any] = {"index": np.frombuffer(encode(index), np.uint8)}
     if faces and account.pooled is not None and account.faces:
@@ -125,9 +127,9 @@ def read_account(path: Path) -> Account | None:
 
 
 def _account(fields: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Account:
-    rows = arrays.get("embeddings", np.zeros((0, 0), np.float32))
-    if rows.dtype != np.float32 or rows.ndim != 2 or len(rows) != len(fields["faces"]):
-        raise ValueError("faces and embeddings differ")
+    rows = arrays.get("embeddings", np.zeros((len(fields["faces"]), 0), np.float32))
+    if rows.dtype != np.float32 or rows.ndim != 2 or {len(rows), len(fields["face_scores"])} != {len(fields["faces"])}:
+        raise ValueError("faces, embeddings and scores differ")
     faces = [
         UsedFace(float(seen), Quality(*map(float, quality)), _chip(arrays.get(f"chip_{number}")), rows[number])
         for number, (seen, *quality) in enumerate(fields["faces"])
@@ -140,8 +142,10 @@ def _account(fields: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Account
         base=float(fields["base"]),
         pooled=arrays.get("pooled"),
         faces=tuple(faces),
+        face_scores=tuple(tuple(map(float, scores)) for scores in fields["face_scores"]),
         unused=tuple((str(cause), int(count)) for cause, count in fields["unused"]),
         candidates=tuple(Candidate(str(one["person"]), float(one["score"])) for one in fields["candidates"]),
+        taken=tuple(str(one["person"]) for one in fields["taken"]),
         against=None if fields["against"] is None else float(fields["against"]),
         photos_near=tuple(
             NearPhoto(str(one["person"]), str(one["photo"]), float(one["score"])) for one in fields["photos_near"]

@@ -1,0 +1,65 @@
+"""The history of visits, read while a daemon may be using the database: one event, or all of one visit."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from camwatch.errors import InputError
+from camwatch.publishing.database import reported
+from camwatch.publishing.events import restored
+from camwatch.publishing.outbox import EVENTS_FILE
+from camwatch.records import Event
+
+SHORTEST = 6
+"""Characters of an event's id that suffice where no other begins with them."""
+
+
+def find(state: Path, event_id: str) -> Event:
+    """An event of the history.
+
+    Args:
+        state: The state directory.
+        event_id: The id, or so much of its beginning that there is one such event.
+
+    Raises:
+        InputError: There is no such event, or several.
+        StateError: The database cannot be read.
+    """
+    if not (state / EVENTS_FILE).is_file():
+        raise InputError(f"{state}: no history of events here; --state names the daemon's events.state")
+    begun = len(event_id) >= SHORTEST
+    rows = _payloads(
+        state,
+        "SELECT payload FROM events WHERE event_id = ?1 OR (?2 AND substr(event_id, 1, length(?1)) = ?1)"
+        " ORDER BY event_id = ?1 DESC LIMIT 2",
+        (event_id, begun),
+    )
+    found = [event for event in rows if event.event_id == event_id] or rows
+    if not found:
+        raise InputError(f"{event_id}: no such event in {state}; events older than events.retain are gone")
+    if len(found) > 1:
+        raise InputError(f"{event_id}: several events begin with this; give more of the id")
+    return found[0]
+
+
+def of_visit(state: Path, visit_id: str) -> list[Event]:
+    """All events of a visit, in order.
+
+    Raises:
+        StateError: The database cannot be read.
+    """
+    return _payloads(state, "SELECT payload FROM events WHERE visit_id = ? ORDER BY seq", (visit_id,))
+
+
+def _payloads(state: Path, query: str, values: tuple[object, ...]) -> list[Event]:
+    path = state / EVENTS_FILE
+    with reported(path), closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
+        rows = database.execute(query, values).fetchall()
+    events = []
+    for (payload,) in rows:
+        try:
+            events.append(restored(payload))
+        except ValueError as error:
+            raise InputError(f"{path}: this event is damaged: {error}") from error
+    return events

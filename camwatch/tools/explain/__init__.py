@@ -1,0 +1,1 @@
+"""`camwatch explain`: why an event said what it said."""

@@ -1,0 +1,157 @@
+"""Why events said what they said, on disk: whole, private, bounded, erased with the person."""
+
+import stat
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from camwatch.errors import StateError
+from camwatch.publishing import archive
+from camwatch.publishing.accounts import ACCOUNTS_FOLDER, file_of, read_account, to_bytes
+from camwatch.publishing.archive import Archive
+from camwatch.publishing.traces import traces
+from camwatch.records import Account, Candidate, Condition, Embedding, EventType, NearPhoto, Picture, Quality, UsedFace
+from tests.publishing.events import event
+
+NOW = 1_795_000_000.0
+RNG = np.random.default_rng(6)
+
+
+def embedding() -> Embedding:
+    vector = RNG.standard_normal(512)
+    return np.asarray(vector / np.linalg.norm(vector), np.float32)
+
+
+def chip(value: int) -> Picture:
+    return np.full((160, 160, 3), (value, 20, 200), np.uint8)
+
+
+def account(person: str = "Zoë", other: str = "Bob") -> Account:
+    good = Quality(80.5, 44.0, 0.1, 0.9)
+    faces = tuple(UsedFace(NOW + number, good, chip(number) if number else None, embedding()) for number in range(3))
+    return Account(
+        network="net",
+        people=2,
+        photos=5,
+        threshold_from="rate",
+        base=0.51,
+        pooled=embedding(),
+        faces=faces,
+        face_scores=((0.7, 0.1), (0.6, 0.2), (0.5, -0.3)),
+        unused=(("too_small", 2),),
+        candidates=(Candidate(person, 0.71), Candidate(other, 0.2)),
+        taken=("Cleo",),
+        against=None,
+        photos_near=(NearPhoto(person, f"{person}/1.jpg", 0.8),),
+        naming=(Condition("faces", 3, 3), Condition("lead", None, 0.05)),
+        unknown=(Condition("score", 0.71, 0.4, below=True),),
+    )
+
+
+def kept(folder: Path, *, faces: bool = True, keep: int = 10) -> Archive:
+    return Archive(folder, faces=faces, keep=keep, max_age=1e6)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / ACCOUNTS_FOLDER).iterdir())
+
+
+def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
+    told = event(account=account(), visit_id="v")
+    kept(tmp_path).keep(told, NOW)
+    file = file_of(tmp_path, "v", 1)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600 and stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    read = read_account(file)
+    assert read is not None
+    for one in fields(Account):
+        if one.name not in ("faces", "pooled"):
+            assert getattr(read, one.name) == getattr(told.account, one.name), one.name
+    assert np.array_equal(read.pooled, told.account.pooled)
+    for before, after in zip(told.account.faces, read.faces, strict=True):
+        assert (before.seen, before.quality) == (after.seen, after.quality)
+        assert np.array_equal(before.embedding, after.embedding)
+        assert (before.chip is None) == (after.chip is None)
+        assert after.chip is None or abs(after.chip.astype(int) - before.chip).max() < 12, "the colours in their order"
+
+
+def test_without_pictures_of_faces_there_are_numbers_only(tmp_path: Path) -> None:
+    kept(tmp_path, faces=False).keep(event(account=account(), visit_id="v", chip=chip(3)), NOW)
+    read = read_account(file_of(tmp_path, "v", 1))
+    assert read is not None and read.pooled is None
+    assert [face.chip for face in read.faces] == [None] * 3 and not any(face.embedding.size for face in read.faces)
+    assert read.face_scores == account().face_scores
+    assert not (tmp_path / "snapshots").exists()
+
+
+def test_faces_that_are_switched_off_later_are_kept_no_more(tmp_path: Path) -> None:
+    archived = kept(tmp_path)
+    archived.keep_no_faces()
+    assert archived.keep(event(account=account(), visit_id="v", chip=chip(3)), NOW) is None
+    read = read_account(file_of(tmp_path, "v", 1))
+    assert read is not None and read.pooled is None and not list((tmp_path / "snapshots").iterdir())
+
+
+def test_the_end_of_a_decided_visit_leaves_the_faces_to_the_decision(tmp_path: Path) -> None:
+    archived = kept(tmp_path)
+    archived.keep(event(event_type=EventType.ENDED, account=account(), visit_id="v", seq=2), NOW)
+    undecided = event(event_type=EventType.ENDED, account=account(), visit_id="w", person=None, reason="blurred")
+    archived.keep(undecided, NOW)
+    decided, never = read_account(file_of(tmp_path, "v", 2)), read_account(file_of(tmp_path, "w", 1))
+    assert decided is not None and decided.pooled is None
+    assert never is not None and never.pooled is not None
+
+
+def test_what_is_missing_is_none_and_what_is_damaged_is_one_line(tmp_path: Path) -> None:
+    assert read_account(tmp_path / "v.1.npz") is None
+    whole = to_bytes(account())
+    for name, content in {
+        "cut.npz": whole[:-200],
+        "other.npz": b"PK no",
+        "newer.npz": whole.replace(b'{"version":1', b'{"version":2'),
+        "empty.npz": b"",
+    }.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(StateError, match=rf"{name}: (damaged, no account|version 2 of an account)") as raised:
+            read_account(tmp_path / name)
+        assert "\n" not in str(raised.value)
+
+
+def test_they_are_bounded_by_number_and_age(tmp_path: Path) -> None:
+    archived = kept(tmp_path)
+    for number in range(9):
+        archived.keep(event(account=account(), visit_id=f"v{number}"), NOW + number)
+    archive.prune(tmp_path, keep=2, max_age=1e6, now=NOW + 10)
+    assert files(tmp_path) == [f"v{number}.1.npz" for number in range(5, 9)], "two for each visit"
+    archive.prune(tmp_path, keep=2, max_age=3.5, now=NOW + 10)
+    assert files(tmp_path) == ["v7.1.npz", "v8.1.npz"]
+
+
+def test_who_is_forgotten_is_in_none_of_them(tmp_path: Path) -> None:
+    archived = kept(tmp_path)
+    archived.keep(event(account=account("Zoë", "Bob"), visit_id="hers"), NOW)
+    archived.keep(event(account=account("Bob", "Zoë"), visit_id="his"), NOW)
+    archived.keep(event(account=account("Bob", "Ann"), visit_id="theirs"), NOW)
+    archived.keep(event(account=replace(account("Bob", "Ann"), taken=("Zoë",)), visit_id="beside"), NOW)
+    assert len(traces(tmp_path, "Zoë")) == 3
+    archive.erase_person(tmp_path, "Zoë", ["hers"])
+    assert files(tmp_path) == ["theirs.1.npz"]
+    assert traces(tmp_path, "Zoë") == []
+    archive.erase_orphans(tmp_path, {"elsewhere"})
+    assert files(tmp_path) == []
+
+
+def test_a_picture_that_cannot_be_erased_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "snapshots" / "v.jpg").mkdir(parents=True)
+    with pytest.raises(StateError, match=r"v\.jpg: cannot be erased: Is a directory"):
+        archive.erase_person(tmp_path, "Zoë", ["v"])
+
+
+def test_pictures_of_others_stay(tmp_path: Path) -> None:
+    archived = kept(tmp_path)
+    archived.keep(event(visit_id="v1", chip=chip(1)), NOW)
+    archived.keep(event(visit_id="v2", chip=chip(1)), NOW)
+    archive.erase_person(tmp_path, "Zoë", ["v1", "never taken", "../v2"])
+    assert [path.name for path in (tmp_path / "snapshots").iterdir()] == ["v2.jpg"]
+    archive.erase_person(tmp_path / "missing", "Zoë", ["v1"])

@@ -1,0 +1,56 @@
+"""One event of the history, found while a daemon may be writing."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from camwatch.errors import InputError
+from camwatch.publishing import history
+from camwatch.publishing.outbox import EVENTS_FILE, Outbox
+from tests.publishing.events import DECIDED, event, stored
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    outbox, _ = Outbox.open(tmp_path / EVENTS_FILE, DECIDED)
+    first = event(1, event_id="abcdef12-0001", visit_id="v", seq=1)
+    second = event(2, event_id="abcdef12-0002", visit_id="v", seq=2)
+    outbox.put(stored(second, first, event(3, event_id="abcdef", visit_id="w")), DECIDED)
+    yield tmp_path  # the daemon has it open
+    outbox.close()
+
+
+def test_an_event_is_found_by_its_id_or_a_beginning_that_is_its_own(state: Path) -> None:
+    assert history.find(state, "abcdef12-0002").seq == 2
+    assert history.find(state, "abcdef12-0001").visit_id == "v"
+    assert history.find(state, "abcdef").visit_id == "w", "a whole id goes before a beginning"
+    assert [one.seq for one in history.of_visit(state, "v")] == [1, 2]
+    assert history.of_visit(state, "nobody") == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("abcdef12", "several events begin with this"),
+        ("abc", "no such event"),
+        ("%_____", "no such event"),
+        ("", "no such event"),
+        ("ABCDEF12-0001", "no such event"),
+    ],
+)
+def test_what_is_not_there_is_one_clear_line(state: Path, asked: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        history.find(state, asked)
+
+
+def test_a_folder_without_history_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no history of events here; --state names"):
+        history.find(tmp_path, "abcdef12-0001")
+
+
+def test_a_damaged_event_is_one_clear_line(state: Path) -> None:
+    with sqlite3.connect(state / EVENTS_FILE) as database:
+        database.execute("UPDATE events SET payload = '{' WHERE event_id = 'abcdef'")
+    with pytest.raises(InputError, match=r"events\.sqlite: this event is damaged"):
+        history.find(state, "abcdef")

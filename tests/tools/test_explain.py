@@ -1,0 +1,188 @@
+"""Why an event said what it said: true, complete, and in words."""
+
+import io
+import json
+import stat
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from camwatch.errors import InputError
+from camwatch.identification.evidence import KEPT_FACES
+from camwatch.identification.recognizer import Recognizer
+from camwatch.identification.visits import VisitTracker
+from camwatch.publishing.archive import Archive
+from camwatch.publishing.events import encode, payload
+from camwatch.publishing.outbox import EVENTS_FILE, Outbox
+from camwatch.records import Event, EventType, Observation
+from camwatch.tools.explain.command import explain
+from tests.identification.scene import START, like, person, recognizer, stay, together, whole
+
+ANN, BOB, EVE = person(1), person(2), person(3)
+CHIP = np.full((160, 160, 3), 90, np.uint8)
+
+
+def watched(state: Path, observations: Sequence[Observation], *, faces: bool = True, **how: Any) -> list[Event]:
+    """What a daemon leaves in its state folder; the events that it told."""
+    known: Recognizer = how.pop("known", None) or recognizer(Ann=ANN, Bob=BOB)
+    events = whole(VisitTracker("door", known, node="nvr", **how), observations)
+    archive = Archive(state, faces=faces, keep=100, max_age=1e9)
+    outbox, _ = Outbox.open(state / EVENTS_FILE, START)
+    for one in events:
+        outbox.put(
+            [(one, encode(payload(one, node="nvr", late=False, snapshot=archive.keep(one, one.decided_at))))], START
+        )
+    outbox.close()
+    return events
+
+
+def of(events: Sequence[Event], kind: EventType) -> Event:
+    return next(event for event in events if event.event_type is kind)
+
+
+def said(state: Path, event: Event, **how: Any) -> str:
+    results = io.StringIO()
+    options = {"json_output": False, "picture": None, "faces": None} | how
+    assert explain(event.event_id, state, results=results, notes=io.StringIO(), **options) == 0
+    return results.getvalue()
+
+
+def document(state: Path, event: Event) -> dict[str, Any]:
+    return json.loads(said(state, event, json_output=True))
+
+
+def test_a_name_is_explained_by_what_it_asks_for(tmp_path: Path) -> None:
+    event = of(watched(tmp_path, stay(ANN, chip=CHIP)), EventType.RECOGNIZED)
+    text = said(tmp_path, event)
+    assert "this is Ann" in text and f"threshold {event.threshold:.2f}: false_alarm_rate 0.01 with 2 people" in text
+    assert "Ann/1.jpg" in text and "then Bob" in text
+    found = document(tmp_path, event)
+    account = found["account"]
+    assert found["event"]["score"] == pytest.approx(account["candidates"][0]["score"], abs=1e-4)
+    assert found["event"]["runner_up"]["person"] == account["candidates"][1]["person"] == "Bob"
+    assert all(one["met"] for one in account["naming"])
+    assert len(account["faces"]) == found["event"]["faces_used"]
+    assert {one["scores"]["Ann"] > 0.8 for one in account["faces"]} == {True}
+    [by_score, by_lead] = found["would_change"]
+    assert "no name" in by_score and by_lead.startswith("Bob more similar by")
+
+
+@pytest.mark.parametrize(("times", "named"), [(1 / 1.5, False), (1.5, True)])
+def test_the_rate_that_would_have_changed_it_does_change_it(tmp_path: Path, times: float, named: bool) -> None:
+    seen = stay(like(ANN, 0.62, 3), cosine=0.97, seconds=0.4)
+    event = of(watched(tmp_path, seen), EventType.RECOGNIZED)
+    rate = float(document(tmp_path, event)["would_change"][0].split("false_alarm_rate ")[1].split(")")[0])
+    assert rate < 0.01
+    strict = recognizer(Ann=ANN, Bob=BOB, false_alarm_rate=rate * times)
+    kinds = {one.event_type for one in watched(tmp_path / "again", seen, known=strict)}
+    assert (EventType.RECOGNIZED in kinds) == named
+
+
+def test_a_stranger_is_explained_by_who_was_nearest(tmp_path: Path) -> None:
+    event = of(watched(tmp_path, stay(like(BOB, 0.3, 5), seconds=4.0)), EventType.UNKNOWN)
+    text = said(tmp_path, event)
+    assert "this is nobody enrolled" in text and "most similar: Bob" in text
+    conditions = {one["name"]: one["met"] for one in document(tmp_path, event)["account"]["naming"]}
+    assert conditions == {"faces": True, "seconds": True, "score": False, "lead": True, "denied": True}
+    assert "a threshold lower by" in text
+
+
+def test_a_visit_that_was_never_decided_says_what_was_missing(tmp_path: Path) -> None:
+    event = of(watched(tmp_path, stay(ANN, seconds=0.2)), EventType.ENDED)
+    assert event.reason == "too_short"
+    would = document(tmp_path, event)["would_change"]
+    assert would[0] == "1 more usable faces: enough for a name"
+    small = tmp_path / "small"
+    tiny = of(watched(small, stay(ANN, height=25.0)), EventType.ENDED)
+    text = said(small, tiny)
+    assert "never decided: too_small" in text and "a face that can be used: too small 11" in text
+
+
+def test_between_two_who_look_alike_the_lead_is_missing(tmp_path: Path) -> None:
+    twin = like(ANN, 0.97, 4)
+    both = recognizer(Ann=ANN, Twin=twin)
+    event = of(watched(tmp_path, stay(like(ANN, 0.99, 9), seconds=3.0), known=both), EventType.ENDED)
+    assert event.reason == "ambiguous"
+    assert any("less similar by" in one for one in document(tmp_path, event)["would_change"])
+
+
+def test_the_end_points_to_the_decision(tmp_path: Path) -> None:
+    events = watched(tmp_path, stay(ANN))
+    ended, named = of(events, EventType.ENDED), of(events, EventType.RECOGNIZED)
+    assert f"decided by event {named.event_id} (recognized)" in said(tmp_path, ended)
+    assert document(tmp_path, ended)["decided_by"] == [named.event_id]
+    assert document(tmp_path, ended)["would_change"] == []
+
+
+def test_a_name_that_somebody_beside_has_is_told_of(tmp_path: Path) -> None:
+    pair = together(stay(ANN, seconds=3.0, x=150.0), stay(like(ANN, 0.6, 7), seconds=3.0, x=450.0, cosine=0.99))
+    events = watched(tmp_path, pair)
+    other = next(one for one in events if one.event_type is not EventType.RECOGNIZED and one.person is None)
+    found = document(tmp_path, other)
+    assert found["account"]["taken"] == ["Ann"] and found["account"]["candidates"][0]["person"] == "Bob"
+
+
+def test_a_threshold_of_the_users_own_is_called_so(tmp_path: Path) -> None:
+    event = of(watched(tmp_path / "camera", stay(ANN), threshold=0.4), EventType.RECOGNIZED)
+    assert "threshold 0.40: cameras.door.threshold, set in the configuration" in said(tmp_path / "camera", event)
+    own = recognizer(Ann=ANN, threshold=0.45)
+    event = of(watched(tmp_path / "all", stay(ANN), known=own), EventType.RECOGNIZED)
+    assert "threshold 0.45: recognition.threshold, set in the configuration" in said(tmp_path / "all", event)
+
+
+def test_of_a_long_visit_faces_of_all_its_length_are_kept(tmp_path: Path) -> None:
+    events = watched(tmp_path, stay(ANN, seconds=20.0), known=recognizer(Bob=BOB))
+    account = of(events, EventType.ENDED).account
+    assert account is not None and len(account.faces) == KEPT_FACES
+    times = [one.seen - START for one in account.faces]
+    assert times == sorted(times) and times[0] < 4 and times[-1] > 16
+    assert max(later - earlier for earlier, later in pairwise(times)) < 6
+
+
+def test_the_picture_shows_faces_and_photos_and_is_private(tmp_path: Path) -> None:
+    gallery = tmp_path / "faces"
+    (gallery / "Ann").mkdir(parents=True)
+    cv2.imwrite(str(gallery / "Ann" / "1.jpg"), np.full((300, 200, 3), (0, 0, 255), np.uint8))
+    event = of(watched(tmp_path, stay(ANN, chip=np.full((160, 160, 3), (0, 255, 0), np.uint8))), EventType.RECOGNIZED)
+    said(tmp_path, event, picture=tmp_path / "why.png", faces=gallery)
+    assert stat.S_IMODE((tmp_path / "why.png").stat().st_mode) == 0o600
+    drawn = cv2.imread(str(tmp_path / "why.png"))
+    green = (np.abs(drawn.astype(int) - (0, 255, 0)).max(axis=2) < 12).sum()
+    red = (np.abs(drawn.astype(int) - (0, 0, 255)).max(axis=2) < 12).sum()
+    assert green > 3 * 150 * 150 and red > 100 * 150
+    with pytest.raises(InputError, match=r"why\.gif: a picture is written as \.png"):
+        said(tmp_path, event, picture=tmp_path / "why.gif")
+
+
+def test_photos_outside_the_gallery_are_not_shown(tmp_path: Path) -> None:
+    """A damaged or forged account must not make us read other files."""
+    (tmp_path / "faces").mkdir()
+    cv2.imwrite(str(tmp_path / "1.jpg"), np.full((300, 200, 3), (0, 0, 255), np.uint8))
+    known = recognizer(**{"..": ANN})  # its photo is "../1.jpg"
+    event = of(watched(tmp_path / "state", stay(ANN), known=known), EventType.RECOGNIZED)
+    said(tmp_path / "state", event, picture=tmp_path / "why.png", faces=tmp_path / "faces")
+    drawn = cv2.imread(str(tmp_path / "why.png"))
+    assert not (np.abs(drawn.astype(int) - (0, 0, 255)).max(axis=2) < 12).any()
+
+
+def test_without_an_account_what_the_event_says_is_still_told(tmp_path: Path) -> None:
+    event = of(watched(tmp_path, stay(ANN)), EventType.RECOGNIZED)
+    for path in (tmp_path / "accounts").iterdir():
+        path.unlink()
+    text = said(tmp_path, event)
+    assert "this is Ann" in text and "there is no account of it" in text
+    assert document(tmp_path, event)["account"] is None
+    with pytest.raises(InputError, match="nothing to draw"):
+        said(tmp_path, event, picture=tmp_path / "why.png")
+
+
+def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    known = recognizer(**{"A\x1b[31mn\nn": ANN})
+    event = of(watched(tmp_path, stay(ANN), known=known), EventType.RECOGNIZED)
+    text = said(tmp_path, event)
+    assert "\x1b" not in text and "A\\x1b[31mn\\nn" in text
