@@ -269,6 +269,10 @@ class EventType(StrEnum):
     ENDED = "ended"
 
 
+IGNORED = "ignored"
+"""The reason of the end of a visit of somebody of whom nothing is to be told."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Event:
     """One statement about a visit, as decided; the payload that subscribers see is made from it.
@@ -283,7 +287,7 @@ class Event:
         first_seen, last_seen, decided_at: UTC seconds.
         captured_monotonic: `monotonic` of the frame that decided, for the latency measure; None after a restart.
         reason: Why an ended visit was never decided: `too_small`, `blurred`, `turned_away`, `too_short`,
-            `ambiguous`; or `restart` where the daemon died during the visit; else None.
+            `ambiguous`; `ignored`; or `restart` where the daemon died during the visit; else None.
         chip: RGB crop of the best face so far, for the snapshot.
         account: Why it was decided so, None where a dead daemon's visit is ended.
     """

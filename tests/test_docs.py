@@ -21,7 +21,7 @@ from camwatch.identification.recognizer import threshold_for
 from camwatch.publishing.entities import devices
 from camwatch.publishing.events import FORGOTTEN, camera_state, encode, payload, person_state, restored
 from camwatch.publishing.topics import Topics
-from camwatch.records import CameraState, EventType, PersonState
+from camwatch.records import IGNORED, CameraState, EventType, PersonState
 from camwatch.service.metrics import DaemonCollector
 from camwatch.service.ring import FrameRing, create_ring
 from camwatch.service.telemetry import STAGES, Telemetry
@@ -143,7 +143,7 @@ def test_every_key_and_reason_of_an_event_is_documented() -> None:
     above = section("mqtt.md", "## Events").partition("### A visit")[0]
     example = json.loads(code(above, "json")[1])
     table = [word for row in rows(above) for word in words(row[0])]
-    reasons = {*map(str, Fault), TOO_SHORT, AMBIGUOUS, FORGOTTEN, "restart"}
+    reasons = {*map(str, Fault), TOO_SHORT, AMBIGUOUS, IGNORED, FORGOTTEN, "restart"}
     assert set(table) == set(example) | reasons
     described = words(next(row for row in rows(above) if row[0] == "`event_type`")[1])
     assert described == [kind.value for kind in EventType]

@@ -6,6 +6,7 @@ in `config/camwatch.yml`; the texts below also describe them in `camwatch schema
 
 import os
 import socket
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -110,6 +111,18 @@ class Recognition(Section):
     """A cosine similarity from 0 to 1 in place of the calibrated one."""
     min_face: _MinFace = 40
     """Height in pixels of the smallest face that is looked for; to be named it needs 30 in any case."""
+    ignore: tuple[Annotated[str, Text("the name of a person")], ...] = ()
+    """Enrolled people of whom nothing is told, as the postman; nobody else is taken for them, nor they for others."""
+
+    @field_validator("ignore", mode="before")
+    @classmethod
+    def _some(cls, ignore: object) -> object:
+        return () if ignore is None else ignore
+
+    @field_validator("ignore")
+    @classmethod
+    def _composed(cls, ignore: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(unicodedata.normalize("NFC", name).strip() for name in ignore)
 
 
 class Retain(Section):

@@ -6,6 +6,7 @@ either deaf with ten people or credulous with a hundred.
 
 import math
 from collections.abc import Set
+from dataclasses import dataclass
 
 from camwatch.identification.gallery import Gallery
 from camwatch.records import Candidate, Embedding, Identification
@@ -43,6 +44,21 @@ def threshold_for(people: int, false_alarm_rate: float) -> float:
     return min(max(offset + slope * math.log10(max(people, 1) + 1), _LOWEST), _HIGHEST)
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The cosine in force.
+
+    Attributes:
+        threshold: The cosine.
+        false_alarm_rate: The rate it was made for, None where the user has set it.
+        source: See `Account.threshold_from`.
+    """
+
+    threshold: float
+    false_alarm_rate: float | None
+    source: str
+
+
 class Recognizer:
     """A gallery with its threshold; immutable, so that a new one can be swapped in between two frames.
 
@@ -50,19 +66,47 @@ class Recognizer:
         gallery: The enrolled people.
         false_alarm_rate: The share of strangers that may be given a name.
         threshold: A cosine that replaces the calibrated threshold.
+        ignored: Names of people who are searched for like others, but of whom nothing is told.
 
     Attributes:
         gallery: As given.
+        ignored: Those of them who are enrolled.
         threshold: The cosine in force where a search names no other.
         false_alarm_rate: The rate the threshold was made for, None where `threshold` was given.
     """
 
-    def __init__(self, gallery: Gallery, *, false_alarm_rate: float = 0.01, threshold: float | None = None) -> None:
+    def __init__(
+        self,
+        gallery: Gallery,
+        *,
+        false_alarm_rate: float = 0.01,
+        threshold: float | None = None,
+        ignored: Set[str] = frozenset(),
+    ) -> None:
         """Work out the threshold once."""
         self.gallery = gallery
+        self.ignored = ignored & set(gallery.people)
         calibrated = threshold_for(len(gallery), false_alarm_rate)
         self.threshold = calibrated if threshold is None else threshold
         self.false_alarm_rate = false_alarm_rate if threshold is None else None
+
+    def limit(self, threshold: float | None = None, false_alarm_rate: float | None = None) -> Limit:
+        """The cosine in force for a camera.
+
+        Args:
+            threshold: The camera's own.
+            false_alarm_rate: The camera's own, from which one is worked out; `threshold` goes before it.
+        """
+        if threshold is not None:
+            return Limit(threshold, None, "camera")
+        if false_alarm_rate is not None:
+            return Limit(threshold_for(len(self.gallery), false_alarm_rate), false_alarm_rate, "rate")
+        return Limit(self.threshold, self.false_alarm_rate, "recognition" if self.false_alarm_rate is None else "rate")
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The people of whom is told, in alphabetical order."""
+        return tuple(person for person in self.gallery.people if person not in self.ignored)
 
     def identify(
         self, probe: Embedding, threshold: float | None = None, *, without: Set[str] = frozenset()

@@ -25,6 +25,7 @@ class Visit:
         barred: Names it cannot get: somebody who stood beside it had them.
         unknown: Whether an event has called it unknown.
         found: The last search with its pooled embedding, None before the first usable face.
+        ignored: The name is of somebody of whom nothing is to be told.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Visit:
     barred: set[str] = field(default_factory=set)
     unknown: bool = False
     found: Identification | None = None
+    ignored: bool = False
 
     @property
     def public(self) -> bool:
@@ -83,11 +85,11 @@ class Visit:
             visit_id=self.id,
             seq=self.seq,
             camera=self.camera,
-            person=self.person,
-            score=found.best.score if found is not None and found.best is not None else None,
+            person=None if self.ignored else self.person,
+            score=found.best.score if found is not None and found.best is not None and not self.ignored else None,
             threshold=threshold,
             false_alarm_rate=false_alarm_rate,
-            runner_up=found.runner_up if found is not None else None,
+            runner_up=found.runner_up if found is not None and not self.ignored else None,
             faces_used=evidence.used,
             faces_seen=evidence.seen,
             quality=evidence.quality,
@@ -97,7 +99,7 @@ class Visit:
             decided_at=max(now, evidence.last_seen),
             captured_monotonic=moment,
             reason=reason,
-            chip=evidence.chip,
+            chip=None if self.ignored else evidence.chip,
             account=account,
         )
 

@@ -11,10 +11,10 @@ from camwatch.geometry import center_distance
 from camwatch.identification.account import account
 from camwatch.identification.decision import Rule, Verdict
 from camwatch.identification.evidence import SAME_PERSON, Evidence, Gates
-from camwatch.identification.recognizer import Recognizer, threshold_for
+from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.tracker import Sighting, Track, Tracker
 from camwatch.identification.visit import Followed, Presence, Visit, alike, may_continue, strayed, visit_id
-from camwatch.records import Embedding, Event, EventType, Observation, Settled
+from camwatch.records import IGNORED, Embedding, Event, EventType, Observation, Settled
 
 _log = logging.getLogger(__name__)
 
@@ -76,16 +76,10 @@ class VisitTracker:
         Who is no longer enrolled is no longer remembered, but for the name of a visit that has not ended.
         """
         self._recognizer = recognizer
-        people = set(recognizer.gallery.people)
+        people = set(recognizer.told)
         self._seen = {person: seen for person, seen in self._seen.items() if person in people}
         self._last_person = self._last_person if self._last_person in self._seen else None
-        self._threshold, self._rate = recognizer.threshold, recognizer.false_alarm_rate
-        self._threshold_from = "recognition" if self._rate is None else "rate"
-        if self._own_threshold is not None:
-            self._threshold, self._rate, self._threshold_from = self._own_threshold, None, "camera"
-        elif self._own_rate is not None:
-            self._threshold, self._rate = threshold_for(len(people), self._own_rate), self._own_rate
-            self._threshold_from = "rate"
+        self._limit = recognizer.limit(self._own_threshold, self._own_rate)
 
     def change(
         self, *, visit_gap: float, threshold: float | None, false_alarm_rate: float | None, min_face: float
@@ -102,7 +96,7 @@ class VisitTracker:
         last = self._last_person
         return Presence(
             camera=self.camera,
-            present=tuple(sorted(visit.person for visit in self._open if visit.person is not None)),
+            present=tuple(sorted(v.person for v in self._open if v.person is not None and not v.ignored)),
             unknown_count=sum(visit.unknown and visit.person is None for visit in self._open),
             visits=len(self._open),
             last_person=last,
@@ -123,9 +117,13 @@ class VisitTracker:
                 continue
             if visit.evidence.used < self._rule.settled_faces:
                 continue
-            if visit.person is not None and visit.score >= self._threshold:
+            if visit.person is not None and visit.score >= self._limit.threshold:
                 named.add(track.follow)
-            elif visit.person is None and visit.unknown and visit.score < self._threshold - self._rule.unknown_margin:
+            elif (
+                visit.person is None
+                and visit.unknown
+                and visit.score < self._limit.threshold - self._rule.unknown_margin
+            ):
                 unknown.add(track.follow)
         return Settled(frozenset(named), frozenset(unknown))
 
@@ -313,14 +311,14 @@ class VisitTracker:
         if mean is None:
             return []
         if visit.person is not None:
-            visit.found = self._recognizer.compare(mean, visit.person, self._threshold)
-            if visit.found.best is not None:
+            visit.found = self._recognizer.compare(mean, visit.person, self._limit.threshold)
+            if visit.found.best is not None and not visit.ignored:
                 self._seen[visit.person] = visit.evidence.last_there
             return []
         events = self._outdo(visit, mean, now, moment)
         if events:
             return events
-        visit.found = self._recognizer.identify(mean, self._threshold, without=visit.taken)
+        visit.found = self._recognizer.identify(mean, self._limit.threshold, without=visit.taken)
         verdict = self._rule.verdict(visit.evidence, visit.found, final=final)
         if verdict is Verdict.NAMED and visit.found.best is not None:
             return self._name(visit, visit.found.best.person, now, moment)
@@ -331,7 +329,7 @@ class VisitTracker:
 
     def _outdo(self, visit: Visit, mean: Embedding, now: float, moment: float | None) -> list[Event]:
         """Two people stand side by side, and one has the name of the other: end that visit and name the right one."""
-        found = self._recognizer.identify(mean, self._threshold, without=visit.barred)
+        found = self._recognizer.identify(mean, self._limit.threshold, without=visit.barred)
         if found.best is None or self._rule.verdict(visit.evidence, found) is not Verdict.NAMED:
             return []
         for rival in visit.beside:
@@ -347,6 +345,9 @@ class VisitTracker:
         """Give a visit its name; where another visit has it already, the two are one."""
         events: list[Event] = []
         named = next((other for other in self._open if other.person == person), None)
+        if named is None and person in self._recognizer.ignored:
+            visit.person, visit.ignored = person, True
+            return events
         if named is None:
             visit.person = person
             events.append(self._event(EventType.RECOGNIZED, visit, now, moment))
@@ -354,8 +355,9 @@ class VisitTracker:
             if visit.public:
                 events.append(self._event(EventType.ENDED, visit, now, moment))
             visit = self._join(visit, named)
-        self._seen[person] = visit.evidence.last_there
-        self._last_person = person
+        if not visit.ignored:
+            self._seen[person] = visit.evidence.last_there
+            self._last_person = person
         return events
 
     def _end(self, visits: Iterable[Visit], now: float, moment: float | None) -> list[Event]:
@@ -366,7 +368,7 @@ class VisitTracker:
                 events += self._decide(visit, now, moment, final=True)
             if visit in self._open:
                 events.append(self._event(EventType.ENDED, visit, now, moment))
-                if visit.person is not None and -1.0 < visit.score < self._threshold:
+                if visit.person is not None and -1.0 < visit.score < self._limit.threshold:
                     _log.info("%s: at the end the visit of %s was below the threshold", self.camera, visit.person)
                 self._close(visit)
         over = {number for number, visit in self._visit_of.items() if visit not in self._open}
@@ -375,22 +377,24 @@ class VisitTracker:
         return events
 
     def _event(self, kind: EventType, visit: Visit, now: float, moment: float | None) -> Event:
-        silent = visit.person is None and not visit.unknown
+        reason = None
+        if kind is EventType.ENDED and not visit.unknown and (visit.person is None or visit.ignored):
+            reason = IGNORED if visit.ignored else self._rule.undecided(visit.evidence, visit.found)
         return visit.event(
             kind,
             now=now,
             moment=moment,
-            threshold=self._threshold,
-            false_alarm_rate=self._rate,
+            threshold=self._limit.threshold,
+            false_alarm_rate=self._limit.false_alarm_rate,
             account=account(
                 visit.evidence,
                 visit.found,
                 self._recognizer,
                 self._rule,
                 taken=visit.taken,
-                base=self._threshold,
-                threshold_from=self._threshold_from,
+                base=self._limit.threshold,
+                threshold_from=self._limit.source,
                 final=kind is EventType.ENDED,
             ),
-            reason=self._rule.undecided(visit.evidence, visit.found) if silent and kind is EventType.ENDED else None,
+            reason=reason,
         )

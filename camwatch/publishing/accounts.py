@@ -20,7 +20,18 @@ from camwatch.files import from_json
 from camwatch.publishing.events import encode
 from camwatch.publishing.shelf import Shelf
 from camwatch.publishing.snapshots import jpeg
-from camwatch.records import Account, Candidate, Condition, Event, EventType, NearPhoto, Picture, Quality, UsedFace
+from camwatch.records import (
+    IGNORED,
+    Account,
+    Candidate,
+    Condition,
+    Event,
+    EventType,
+    NearPhoto,
+    Picture,
+    Quality,
+    UsedFace,
+)
 
 ACCOUNTS_FOLDER = "accounts"
 """Name of the folder within the state directory."""
@@ -49,14 +60,15 @@ class Accounts:
     def save(self, event: Event, now: float) -> None:
         """Write an event's account, where it has one. `now` is UTC seconds.
 
-        The end of a visit that was decided comes without faces: the event that decided it has them.
+        The end of a visit that was decided comes without faces: the event that decided it has them. So does the visit
+        of somebody who is to be ignored.
 
         Raises:
             StateError: The file cannot be written.
             ValueError: The visit id cannot be a file name.
         """
         if event.account is not None:
-            over = event.event_type is EventType.ENDED and event.reason is None
+            over = event.event_type is EventType.ENDED and event.reason in (None, IGNORED)
             content = to_bytes(event.account, faces=self.faces and not over)
             self._shelf.put(event.visit_id, content, now, number=event.seq)
 

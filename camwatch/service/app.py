@@ -220,6 +220,7 @@ def settings_from(config: Config) -> Settings:
         faces=recognition.faces,
         false_alarm_rate=recognition.false_alarm_rate,
         threshold=recognition.threshold,
+        ignored=frozenset(recognition.ignore),
         engine=config.engine.model_dump(),
         min_face=min_face,
         readers={name: _reader_settings(name, camera) for name, camera in config.cameras.items()},

@@ -5,6 +5,7 @@ network shares too, and costs one `stat` a photo.
 """
 
 import logging
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class GalleryLoader:
         faces: The folder of folders of photos.
         false_alarm_rate: See `Recognizer`.
         threshold: See `Recognizer`.
+        ignored: The same.
 
     Attributes:
         network: Id of the network that embeds, None until inference is ready.
@@ -39,14 +41,16 @@ class GalleryLoader:
         PhotoError: There is no such folder.
     """
 
-    def __init__(self, faces: Path, *, false_alarm_rate: float, threshold: float | None) -> None:
+    def __init__(
+        self, faces: Path, *, false_alarm_rate: float, threshold: float | None, ignored: Set[str] = frozenset()
+    ) -> None:
         """Look at the folder once, so that a wrong path is said at the start."""
         self._found: FolderScan = scan(faces, allow_empty=True)
         self._device = _device(faces)
         if not self._found.photos:
             log.warning("%s: nobody is enrolled yet, so everybody is unknown; see: camwatch enroll --help", faces)
         self._faces = faces
-        self._rate, self._threshold = false_alarm_rate, threshold
+        self._rate, self._threshold, self._ignored = false_alarm_rate, threshold, ignored
         self.network: str | None = None
         self._known: dict[str, CachedPhoto] = {}
         self._waiting: dict[str, PhotoFile] = {}
@@ -59,7 +63,9 @@ class GalleryLoader:
         self._next_poll = 0.0
         self._complaint = ""
 
-    def change(self, faces: Path, *, false_alarm_rate: float, threshold: float | None) -> None:
+    def change(
+        self, faces: Path, *, false_alarm_rate: float, threshold: float | None, ignored: Set[str] = frozenset()
+    ) -> None:
         """Keep in step with another folder, or make recognizers with another threshold; see the arguments above.
 
         The present gallery serves until the next one is complete, which `poll` begins.
@@ -69,7 +75,7 @@ class GalleryLoader:
         """
         self._found = scan(faces, allow_empty=True)
         self._faces, self._device = faces, _device(faces)
-        self._rate, self._threshold = false_alarm_rate, threshold
+        self._rate, self._threshold, self._ignored = false_alarm_rate, threshold, ignored
         self._signature = self._complaint = ""
         self._waiting.clear()
         self._loading = False
@@ -148,7 +154,11 @@ class GalleryLoader:
         without = {photo.person for photo in left_out} - {one.person for one in enrolled}
         if without:
             log.warning("no usable photo of: %s", ", ".join(sorted(without)))
-        return Recognizer(assembled(enrolled, self.network), false_alarm_rate=self._rate, threshold=self._threshold)
+        gallery = assembled(enrolled, self.network)
+        nobody = self._ignored - set(gallery.people)
+        if nobody:
+            log.warning("recognition.ignore: nobody enrolled is called %s", " or ".join(sorted(nobody)))
+        return Recognizer(gallery, false_alarm_rate=self._rate, threshold=self._threshold, ignored=self._ignored)
 
     def _rescan(self) -> list[dict[str, Any]]:
         mark = signature(self._faces)

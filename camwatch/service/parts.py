@@ -123,7 +123,12 @@ def make_parts(settings: Settings, log_format: str, stack: ExitStack, estate: Es
         supervisor=supervisor,
         cameras=cameras,
         switches=switches,
-        gallery=GalleryLoader(settings.faces, false_alarm_rate=settings.false_alarm_rate, threshold=settings.threshold),
+        gallery=GalleryLoader(
+            settings.faces,
+            false_alarm_rate=settings.false_alarm_rate,
+            threshold=settings.threshold,
+            ignored=settings.ignored,
+        ),
         decider=decider,
         topics=topics,
         publisher=publisher,

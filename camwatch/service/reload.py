@@ -19,7 +19,7 @@ from camwatch.service.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_GALLERY = ("faces", "false_alarm_rate", "threshold")
+_GALLERY = ("faces", "false_alarm_rate", "threshold", "ignored")
 TAKE_LEAVE = 1.0
 """Seconds for saying goodbye to a broker."""
 
@@ -181,7 +181,12 @@ class Reloader:
             parts.publisher.expire(new.max_live_age)
         with self._or_stays("recognition", **{key: getattr(old, key) for key in _GALLERY}):
             if different.gallery:
-                parts.gallery.change(new.faces, false_alarm_rate=new.false_alarm_rate, threshold=new.threshold)
+                parts.gallery.change(
+                    new.faces,
+                    false_alarm_rate=new.false_alarm_rate,
+                    threshold=new.threshold,
+                    ignored=new.ignored,
+                )
         if different.inference:
             parts.supervisor.add(make_inference(new, parts.cameras), now)
         acknowledged: list[Acknowledged] = []

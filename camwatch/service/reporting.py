@@ -77,6 +77,7 @@ class Reporting:
         self._last_there: dict[str, tuple[str, float]] = {}  # before this daemon began, by camera
         self._swept = False
         self._people: Collection[str] | None = None  # of whom Home Assistant is told; None until it is known
+        self._enrolled: Collection[str] = ()
         self._told: dict[str, tuple[tuple[object, ...], float]] = {}
         self._rates: dict[str, Rate] = {}
         self._leaving: set[str] = set()  # cameras whose topics go once the broker has their last events
@@ -207,11 +208,11 @@ class Reporting:
         with self._telemetry.locked() as t:
             t.gallery_people, t.gallery_photos = len(gallery.people), gallery.photos
             t.threshold = recognizer.threshold
-        self._people = gallery.people
+        self._people, self._enrolled = recognizer.told, gallery.people
         if not gallery.people and not self._presence.people and self._kept.people:
             self._people = self._kept.people
             log.warning("no photos of anybody, but there were: Home Assistant keeps %d people", len(self._people))
-        self._presence.people = gallery.people
+        self._presence.people = recognizer.told
         self._tell_people(self._people)
         self._sweep()
 
@@ -228,7 +229,7 @@ class Reporting:
     @property
     def enrolled(self) -> Collection[str] | None:
         """Who is in the gallery; None until it is known."""
-        return None if self._people is None else self._presence.people
+        return None if self._people is None else self._enrolled
 
     @property
     def all_saved(self) -> bool:

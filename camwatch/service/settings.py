@@ -28,6 +28,7 @@ class Settings:
         faces: Folder of photos.
         false_alarm_rate: See `Recognizer`.
         threshold: See `Recognizer`.
+        ignored: The same.
         engine: Keyword arguments of `inference_child` for the networks.
         min_face: Smallest face in pixels, for each camera.
         readers: What each camera's reader is told.
@@ -50,6 +51,7 @@ class Settings:
     faces: Path
     false_alarm_rate: float
     threshold: float | None
+    ignored: frozenset[str]
     engine: Mapping[str, Any]
     min_face: Mapping[str, int]
     readers: Mapping[str, ReaderSettings]

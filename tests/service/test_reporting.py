@@ -184,10 +184,10 @@ def test_visits_left_open_by_a_dead_daemon_are_ended_once(setting, tmp_path):
     assert setting.publisher.last("camwatch/test/camera/door/availability") == b"offline"
 
 
-def recognizer(*people: str) -> Recognizer:
+def recognizer(*people: str, ignored: frozenset[str] = frozenset()) -> Recognizer:
     rows = np.eye(512, dtype=np.float32)
     enrolled = [Enrolled(p, f"{p}.jpg", p, rows[i : i + 1], Quality(80, 50, 0, 1)) for i, p in enumerate(people)]
-    return Recognizer(Gallery(enrolled, "net"))
+    return Recognizer(Gallery(enrolled, "net"), ignored=ignored)
 
 
 def test_a_change_of_who_is_there_is_told_at_once_and_mere_time_seldom(setting):
