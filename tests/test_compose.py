@@ -19,7 +19,8 @@ import yaml
 
 from camwatch.config.model import load
 from camwatch.tools.check import check
-from tests.test_docker import COMPOSE, DOCKER, ROOT, SERVICES, UID, free_port, instructions, script, stages
+from tests.rigs.ports import free_port
+from tests.test_docker import COMPOSE, DOCKER, ROOT, SERVICES, UID, instructions, script, stages
 
 LOCAL = Path("docker/local")
 """What docker/setup.sh makes; all else that compose.yml mounts is in the repository."""
