@@ -41,7 +41,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     forget = ModuleType("forget")
     vars(forget)["command"] = stand_in
     monkeypatch.setitem(sys.modules, "camwatch.tools.forget", forget)
-    for name in ("bench", "explain"):
+    for name in ("bench", "evaluate", "explain"):
         module = ModuleType("command")
         vars(module)[name] = stand_in
         monkeypatch.setitem(sys.modules, f"camwatch.tools.{name}.command", module)
@@ -57,6 +57,17 @@ WATCH = {
     "threshold": None,
     "false_alarm_rate": 0.01,
     "trust": Trust(),
+}
+
+EVALUATE = {
+    "aligned": False,
+    "report": None,
+    "json_output": False,
+    "rate": 0.01,
+    "galleries": 200,
+    "seed": 0,
+    "min_images_per_class": 1,
+    "train_images_per_class": None,
 }
 
 BENCH = {
@@ -112,6 +123,22 @@ BENCH = {
             WATCH | {"trust": Trust(__file__, "CAM", verify=False)},
         ),
         ("enroll Zoë a.jpg b.jpg --faces f", ("Zoë", [Path("a.jpg"), Path("b.jpg")], Path("f")), {}),
+        ("evaluate .", (Path(),), EVALUATE),
+        (
+            "evaluate . --aligned --report r --json --false-alarm-rate 0.05 --galleries 9 --seed 4"
+            " --min-images-per-class 3 --train-images-per-class 2",
+            (Path(),),
+            {
+                "aligned": True,
+                "report": Path("r"),
+                "json_output": True,
+                "rate": 0.05,
+                "galleries": 9,
+                "seed": 4,
+                "min_images_per_class": 3,
+                "train_images_per_class": 2,
+            },
+        ),
         (
             "explain abc --state .",
             ("abc", Path()),
@@ -247,7 +274,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"camwatch {__version__}\n"
     assert main([]) == 0
     assert capsys.readouterr().out.startswith("Usage: camwatch [OPTIONS] COMMAND")
-    commands = "run check schema watch align train classify enroll explain forget demo bench"
+    commands = "run check schema watch align train classify evaluate enroll explain forget demo bench"
     for command in commands.split():
         assert main([command, "--help"]) == 0
         assert f"Usage: camwatch {command}" in capsys.readouterr().out

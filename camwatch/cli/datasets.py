@@ -1,4 +1,4 @@
-"""Commands over a folder of pictures per person: align, train, classify."""
+"""Commands over a folder of pictures per person: align, train, classify, evaluate."""
 
 from pathlib import Path
 from typing import Annotated
@@ -77,4 +77,43 @@ def classify(
         min_images_per_class=min_images_per_class,
         train_images_per_class=train_images_per_class,
         json_output=json,
+    )
+
+
+def evaluate(
+    dataset: _Dataset,
+    aligned: _Aligned = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", file_okay=False, help="Write figures, plots and a page there."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object in place of the tables.")] = False,
+    false_alarm_rate: Annotated[
+        float, typer.Option(min=0.0001, max=0.1, help="Make thresholds for this share of strangers.")
+    ] = 0.01,
+    galleries: Annotated[
+        int, typer.Option(metavar="N", min=1, max=10_000, help="Random galleries of each size.")
+    ] = 200,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the random choices.")] = 0,
+    min_images_per_class: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Leave out people with fewer pictures.")
+    ] = 1,
+    train_images_per_class: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Closed set: pictures of each person to enroll. [default: half of them]"),
+    ] = None,
+) -> int:
+    """Measure how well people are told apart, and from strangers."""
+    from camwatch.tools.evaluate.command import evaluate as command
+
+    return command(
+        dataset,
+        aligned=aligned,
+        report=report,
+        json_output=json,
+        rate=false_alarm_rate,
+        galleries=galleries,
+        seed=seed,
+        min_images_per_class=min_images_per_class,
+        train_images_per_class=train_images_per_class,
     )

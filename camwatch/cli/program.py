@@ -30,7 +30,7 @@ app = typer.Typer(
 for _command in (
     *(daemon.demo, daemon.run, daemon.check, daemon.schema),
     recordings.watch,
-    *(datasets.align, datasets.train, datasets.classify),
+    *(datasets.align, datasets.train, datasets.classify, datasets.evaluate),
     *(gallery.enroll, gallery.explain, gallery.forget),
     speed.bench,
 ):

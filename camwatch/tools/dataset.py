@@ -52,10 +52,14 @@ class Portrait:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
-    """A picture's embedding: the mean of the face's and its mirror image's, (512,) float32, unit length."""
+    """A picture's embedding: the mean of the face's and its mirror image's, (512,) float32, unit length.
+
+    `height` is that of the face's box in pixels, None where the picture is a crop.
+    """
 
     photo: PhotoFile
     embedding: Embedding
+    height: float | None = None
 
 
 def read_dataset(folder: Path, note: Callable[[str], None]) -> list[Person]:
@@ -141,26 +145,28 @@ def embed_dataset(
         done: Told how many pictures more have been worked on.
     """
     embedded: list[Embedded] = []
-    waiting: list[tuple[PhotoFile, Picture]] = []
+    waiting: list[tuple[PhotoFile, Picture, float | None]] = []
 
     def flush() -> None:
         if waiting:
-            crops = np.stack([face for _, face in waiting])
+            crops = np.stack([face for _, face, _ in waiting])
             both = analyzer.embed(np.concatenate([crops, crops[:, :, ::-1]])).astype(np.float64)
             mean = both[: len(crops)] + both[len(crops) :]
             rows = (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
-            embedded.extend(Embedded(photo, row) for (photo, _), row in zip(waiting, rows, strict=True))
+            embedded.extend(Embedded(photo, row, tall) for (photo, _, tall), row in zip(waiting, rows, strict=True))
             waiting.clear()
 
-    found: Iterator[tuple[PhotoFile, Picture]]
+    found: Iterator[tuple[PhotoFile, Picture, float | None]]
     if aligned:
-        found = ((photo, resized(picture, CHIP_SIDE)) for batch in _batches(photos, note) for photo, picture in batch)
+        whole = (one for batch in _batches(photos, note) for one in batch)
+        found = ((photo, resized(picture, CHIP_SIDE), None) for photo, picture in whole)
     else:
-        found = ((one.photo, chip(one.picture, one.box)) for one in portraits(analyzer, photos, note))
+        shown = portraits(analyzer, photos, note)
+        found = ((one.photo, chip(one.picture, one.box), one.box.height) for one in shown)
     place = {photo.path: number for number, photo in enumerate(photos, 1)}
     so_far = 0
-    for photo, face in found:
-        waiting.append((photo, face))
+    for photo, face, tall in found:
+        waiting.append((photo, face, tall))
         if len(waiting) == _BATCH:
             flush()
         done(place[photo.path] - so_far)

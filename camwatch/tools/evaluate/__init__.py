@@ -1,0 +1,1 @@
+"""`camwatch evaluate`: how well the people of a dataset are told apart."""
