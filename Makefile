@@ -65,9 +65,7 @@ audit: install
 homeassistant:
 	$(PYTHON) setup/homeassistant.py .homeassistant $(HASS_PYTHON)
 
-# Plots need matplotlib; nobody else does, so it comes only here.
 bench: install
-	$(PIP) install --quiet -c constraints.txt -e '.[bench]' --no-build-isolation
 	@mkdir -p benchmarks/results
 	$(BIN)/python -m camwatch bench --json $(ARGS) > benchmarks/results/bench.json
 	$(BIN)/python -m benchmarks.report benchmarks/results/bench.json
