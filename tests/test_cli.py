@@ -59,6 +59,7 @@ WATCH = {
     "trust": Trust(),
 }
 
+ENROLL = {"negative": False, "from_event": None, "state": DEFAULT_STATE, "anyway": False}
 EVALUATE = {
     "aligned": False,
     "report": None,
@@ -122,7 +123,12 @@ BENCH = {
             ("rtsps://h/1", Path()),
             WATCH | {"trust": Trust(__file__, "CAM", verify=False)},
         ),
-        ("enroll Zoë a.jpg b.jpg --faces f", ("Zoë", [Path("a.jpg"), Path("b.jpg")], Path("f")), {}),
+        ("enroll Zoë a.jpg b.jpg --faces f", ("Zoë", [Path("a.jpg"), Path("b.jpg")], Path("f")), ENROLL),
+        (
+            "enroll Zoë --not --from-event 12ab --state s --anyway --faces f",
+            ("Zoë", [], Path("f")),
+            {"negative": True, "from_event": "12ab", "state": Path("s"), "anyway": True},
+        ),
         ("evaluate .", (Path(),), EVALUATE),
         (
             "evaluate . --aligned --report r --json --false-alarm-rate 0.05 --galleries 9 --seed 4"
@@ -252,7 +258,7 @@ def test_a_bug_keeps_its_traceback(calls: Calls, bug: Exception) -> None:
         ("watch a --faces . --threshold nan", "Invalid value for '--threshold'"),
         ("watch a --faces . --min-face few", "Invalid value for '--min-face'"),
         ("align nowhere out", "Invalid value for 'RAW'"),
-        ("enroll Zoë --faces f", "Missing argument 'PHOTO...'"),
+        ("enroll Zoë a.jpg", "Missing option '--faces'"),
         ("bench --rounds 0", "Invalid value for '--rounds'"),
         ("bench --video nowhere.mp4", "Invalid value for '--video'"),
     ],

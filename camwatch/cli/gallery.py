@@ -13,13 +13,25 @@ _Faces = Annotated[Path, typer.Option(metavar="DIR", help="The gallery: one fold
 
 def enroll(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The person's name, as events shall say it.")],
-    photo: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Photos with one good face each.")],
     faces: _Faces,
+    photo: Annotated[
+        list[Path] | None, typer.Argument(metavar="PHOTO...", help="Photos with one good face each.")
+    ] = None,
+    negative: Annotated[
+        bool, typer.Option("--not", help="They show somebody who was taken for the person and is not.")
+    ] = False,
+    from_event: Annotated[
+        str | None, typer.Option(metavar="ID", help="Take the faces of a visit: the id of one of its events.")
+    ] = None,
+    state: Annotated[Path, typer.Option(metavar="DIR", help="With --from-event: the daemon's state.")] = DEFAULT_STATE,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="With --from-event: although the event gave another name.")
+    ] = False,
 ) -> int:
-    """Add photos of a person to the gallery."""
+    """Add photos of a person to the gallery, or faces that are not the person."""
     from camwatch.tools.enroll import enroll as command
 
-    return command(name, photo, faces)
+    return command(name, photo or [], faces, negative=negative, from_event=from_event, state=state, anyway=anyway)
 
 
 def explain(

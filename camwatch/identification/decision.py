@@ -69,7 +69,10 @@ class Rule:
         missing = (late - evidence.strong) / max(late - self.unknown_faces, 1)
         margin = 0.0 if final else self.unknown_margin * max(missing, 0.0)
         score = None if found.best is None else found.best.score
-        return (*self._plenty(evidence), Condition("score", score, found.threshold - margin, below=True))
+        unlike = Condition("score", score, found.threshold - margin, below=True)
+        if score is not None and found.against is not None and found.against >= score:
+            unlike = Condition("denied", score - found.against, self.name_margin, below=True)
+        return (*self._plenty(evidence), unlike)
 
     def undecided(self, evidence: Evidence, found: Identification | None) -> str:
         """Why a visit ended without a decision: `ambiguous`, `too_small`, `blurred`, `turned_away` or `too_short`.

@@ -1,8 +1,9 @@
 """The folder of photos: one folder for each person, each holding that person's photos.
 
 A folder is named after its person, or holds a `person.json` with the name, `{"version": 1, "name": "..."}`, as the
-folders made by `store_photo` do: a name is free text and a folder's name cannot be. Hidden files and folders, and
-files that are no pictures, are ignored; pictures of a kind that is not read are told.
+folders made by `store_photo` do: a name is free text and a folder's name cannot be. Pictures in its folder `not` show
+somebody who was taken for the person and is not. Other folders in it, hidden ones and files that are no pictures are
+ignored; pictures of a kind that is not read are told.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import logging
 import os
 import shutil
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,17 +27,20 @@ OTHER_SUFFIXES = frozenset(
 )
 """Pictures that phones and cameras make and that are not read."""
 NAME_FILE = "person.json"
+NEGATIVES = "not"
+"""Name of the folder of negatives within a person's."""
 _LONGEST_NAME = 200
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoFile:
-    """A photo as it lies in the folder; `sha256` is the hex digest of its content."""
+    """A photo as it lies in the folder; `sha256` is the hex digest of its content, `negative` as in `Enrolled`."""
 
     person: str
     path: Path
     sha256: str
+    negative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class FolderScan:
     @property
     def people(self) -> tuple[str, ...]:
         """Names of all with at least one photo, in alphabetical order."""
-        return tuple(sorted({photo.person for photo in self.photos}))
+        return tuple(sorted({photo.person for photo in self.photos if not photo.negative}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,8 @@ def signature(folder: Path) -> str:
     if not folder.is_dir():
         return ""
     lines = []
-    for home in [folder, *_folders(folder)]:
+    people = list(_folders(folder))
+    for home in [folder, *people, *_present(one / NEGATIVES for one in people)]:
         lines.append(home.name)  # an empty folder is told too
         for path in [home / NAME_FILE, *_images(home, IMAGE_SUFFIXES | OTHER_SUFFIXES)]:
             try:
@@ -116,14 +121,14 @@ def scan(folder: Path, *, allow_empty: bool = False) -> FolderScan:
         if first != person_folder:
             problems.append(f"{first} and {person_folder}: both called {person}, taken for one person")
         problems += _unread(person_folder)
-        for path in _images(person_folder):
+        for path in [*_images(person_folder), *_negatives(person_folder)]:
             try:
                 with path.open("rb") as file:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
             except OSError as error:
                 problems.append(f"{path}: cannot be read: {error.strerror or error}")
                 continue
-            photos.append(PhotoFile(person, path, digest))
+            photos.append(PhotoFile(person, path, digest, path.parent != person_folder))
     problems += [f"{path}: not in a person's folder, left out" for path in _images(folder)]
     if not photos and not allow_empty:
         why = f": {problems[0]}" if problems else ""
@@ -132,7 +137,7 @@ def scan(folder: Path, *, allow_empty: bool = False) -> FolderScan:
     return FolderScan(folder, tuple(photos), tuple(map(one_line, problems)), mark)
 
 
-def store_photo(folder: Path, person: str, data: bytes, suffix: str) -> Path:
+def store_photo(folder: Path, person: str, data: bytes, suffix: str, *, negative: bool = False) -> Path:
     """Add a photo to a person's folder, which is made where the person has none.
 
     The file is named after its content, so that the same photo is stored once.
@@ -142,6 +147,7 @@ def store_photo(folder: Path, person: str, data: bytes, suffix: str) -> Path:
         person: The person's name, free text. Different names get different folders, whatever their slugs.
         data: The photo's file as it is.
         suffix: What it is, such as `.jpg`.
+        negative: It shows somebody who was taken for the person.
 
     Returns:
         Where the photo now lies.
@@ -157,6 +163,10 @@ def store_photo(folder: Path, person: str, data: bytes, suffix: str) -> Path:
         keep_private(folder)
         home = next((one for one in _folders(folder) if _person(one)[0] == name), None) or _make_home(folder, name)
         keep_private(home)
+        if negative:
+            home = home / NEGATIVES
+            home.mkdir(mode=0o700, exist_ok=True)
+            keep_private(home)
         path = home / f"{hashlib.sha256(data).hexdigest()[:16]}{suffix.lower()}"
         write_whole(path, data)
     except OSError as error:
@@ -214,6 +224,14 @@ def _folders(folder: Path) -> Iterator[Path]:
 
 def _images(folder: Path, suffixes: frozenset[str] = IMAGE_SUFFIXES) -> list[Path]:
     return sorted(path for path in _listed(folder) if path.suffix.lower() in suffixes and path.is_file())
+
+
+def _negatives(home: Path) -> list[Path]:
+    return _images(home / NEGATIVES) if (home / NEGATIVES).is_dir() else []
+
+
+def _present(folders: Iterable[Path]) -> list[Path]:
+    return [folder for folder in folders if folder.is_dir()]
 
 
 def _unread(folder: Path) -> list[str]:
@@ -283,6 +301,13 @@ def _erase(home: Path) -> None:
         shutil.rmtree(home)
         return
     parts = home.glob(".*.new")
+    negatives = home / NEGATIVES
+    if negatives.is_symlink():
+        for path in _negatives(home):
+            path.unlink(missing_ok=True)
+        negatives.unlink()
+    elif negatives.is_dir():
+        shutil.rmtree(negatives)
     for path in [home / NAME_FILE, *_images(home, IMAGE_SUFFIXES | OTHER_SUFFIXES), *parts]:
         path.unlink(missing_ok=True)
     os.unlink(home)  # noqa: PTH108 - Path.unlink on a link to a folder is the same call; this says what is meant

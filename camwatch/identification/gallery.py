@@ -19,7 +19,8 @@ class Gallery:
     by their cosine around the network's centre, where one is known: see `centre`.
 
     Args:
-        enrolled: Usable photos in any order; several of one person are joined by the name.
+        enrolled: Usable photos in any order; several of one person are joined by the name. Negative ones are kept
+            apart, each by itself; they make nobody a person of the gallery.
         network: Id of the network that made the embeddings. Embeddings of two networks cannot be compared.
 
     Attributes:
@@ -36,11 +37,14 @@ class Gallery:
         """Sum up each person's embeddings."""
         rows: dict[str, list[NDArray[np.float32]]] = {}
         usable: list[Enrolled] = []
+        negatives: dict[str, list[NDArray[np.float32]]] = {}
         for photo in sorted(enrolled, key=lambda one: (one.person, one.photo, one.sha256)):
             array = np.asarray(photo.embeddings)
             if array.ndim != 2 or not np.isfinite(array).all():
                 raise ValueError(f"{photo.photo}: its embeddings, {array.shape}, are no finite (n, dimensions) array")
-            if len(array):
+            if len(array) and photo.negative:
+                negatives.setdefault(photo.person, []).append(unit(array.sum(axis=0, dtype=np.float64)))
+            elif len(array):
                 rows.setdefault(photo.person, []).append(array)
                 usable.append(photo)
         self.network = network
@@ -54,6 +58,10 @@ class Gallery:
         single = [unit(photo.embeddings.sum(axis=0, dtype=np.float64)) for photo in usable]
         self._photos: list[tuple[str, str]] = [(photo.person, photo.photo) for photo in usable]
         self._photo_rows = centred(np.stack(single) if single else np.zeros((0, 512), np.float32), self._centre)
+
+        self._negatives = {
+            person: centred(np.stack(found), self._centre) for person, found in negatives.items() if person in rows
+        }
 
     def __len__(self) -> int:
         """How many people are enrolled."""
@@ -77,6 +85,27 @@ class Gallery:
         if person not in self.people:
             return None
         return float(self.templates[self.people.index(person)] @ self._seen(probe))
+
+    @property
+    def has_negatives(self) -> bool:
+        """Whether there is a face that is known not to be somebody's."""
+        return bool(self._negatives)
+
+    def against(self, probe: Embedding, person: str) -> float | None:
+        """The highest similarity of a probe to a face that is known not to be this person's, None where none is."""
+        rows = self._negatives.get(person)
+        return None if rows is None else float((rows @ self._seen(probe)).max())
+
+    def shown_by(self, probe: Embedding, denied: str) -> str:
+        """Who the face shows that denies the probe to be somebody: whose photo is the most similar to it.
+
+        Args:
+            probe: (dimensions,) float32, unit length.
+            denied: Who has such a face.
+        """
+        rows = self._negatives[denied]
+        nearest = rows[int((rows @ self._seen(probe)).argmax())]
+        return self._photos[int((self._photo_rows @ nearest).argmax())][0]
 
     def nearest_photos(self, probe: Embedding, limit: int) -> list[NearPhoto]:
         """The photos by their similarity to a probe, most similar first: each with its mirror image, on its own."""

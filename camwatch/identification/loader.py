@@ -48,9 +48,10 @@ def load_folder(
         except PhotoError as error:
             refused.append(str(error))
             continue
-        enrolled.append(Enrolled(photo.person, relative(found, photo), new.sha256, new.embeddings, new.quality))
-    if not enrolled and not allow_empty:
-        raise PhotoError(f"{folder}: no photo with a usable face: {refused[0]}")
+        enrolled.append(enrolled_from(found, photo, new))
+    if not any(not one.negative for one in enrolled) and not allow_empty:
+        why = refused[0] if refused else "all show who is not the person"
+        raise PhotoError(f"{folder}: no photo with a usable face: {why}")
     if {one.sha256 for one in enrolled} != set(cached):
         write_cache(folder, network, enrolled)
     return LoadedFolder(assembled(enrolled, network), (*found.problems, *refused), found.signature)
@@ -78,8 +79,14 @@ def split(found: FolderScan, cached: Mapping[str, CachedPhoto]) -> tuple[list[En
         if row is None:
             fresh.append(photo)
         else:
-            known.append(Enrolled(photo.person, relative(found, photo), photo.sha256, row.embeddings, row.quality))
+            known.append(enrolled_from(found, photo, row))
     return known, fresh
+
+
+def enrolled_from(found: FolderScan, photo: PhotoFile, known: Enrolled | CachedPhoto) -> Enrolled:
+    """A photo of the folder, with what is known of its content."""
+    where = relative(found, photo)
+    return Enrolled(photo.person, where, photo.sha256, known.embeddings, known.quality, photo.negative)
 
 
 def relative(found: FolderScan, photo: PhotoFile) -> str:

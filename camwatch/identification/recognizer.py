@@ -119,10 +119,11 @@ class Recognizer:
             without: People who it cannot be.
         """
         limit = self.threshold if threshold is None else threshold
-        found = self.gallery.search(probe, 2 + len(without))
-        best, runner_up = _first_two([candidate for candidate in found if candidate.person not in without])
-        named = best is not None and best.score >= limit
-        return Identification(best.person if best and named else None, best, runner_up, limit)
+        found = [one for one in self._search(probe, 2 + len(without)) if one.person not in without]
+        best, runner_up = _first_two(self._without_denied(probe, found, limit))
+        against = None if best is None else self.gallery.against(probe, best.person)
+        named = best is not None and best.score >= limit and (against is None or against < best.score)
+        return Identification(best.person if best and named else None, best, runner_up, limit, against)
 
     def compare(self, probe: Embedding, person: str, threshold: float | None = None) -> Identification:
         """Like `identify` for a person already decided on: `best` is that person, whoever scores highest.
@@ -133,7 +134,31 @@ class Recognizer:
         others = [candidate for candidate in self.gallery.search(probe, 2) if candidate.person != person]
         limit = self.threshold if threshold is None else threshold
         best = None if score is None else Candidate(person, score)
-        return Identification(person, best, others[0] if others else None, limit)
+        against = self.gallery.against(probe, person)
+        return Identification(person, best, others[0] if others else None, limit, against)
+
+    def _search(self, probe: Embedding, most: int) -> list[Candidate]:
+        return self.gallery.search(probe, None if self.gallery.has_negatives else most)
+
+    def _without_denied(self, probe: Embedding, found: list[Candidate], limit: float) -> list[Candidate]:
+        """Candidates without those of whom it is known that this is somebody else of the gallery.
+
+        Known is who is not meant. So the next candidate is no better than before, unless the very face that denies the
+        first shows that one: then the first does not compete.
+        """
+        likely = next((one for one in found if not self._denied(probe, one)), None)
+        if likely is None or likely.score < limit:
+            return found
+        return [
+            one
+            for one in found
+            if not self._denied(probe, one) or self.gallery.shown_by(probe, one.person) != likely.person
+        ]
+
+    def _denied(self, probe: Embedding, candidate: Candidate) -> bool:
+        """Whether the probe is more like a face that is known not to be the candidate's."""
+        against = self.gallery.against(probe, candidate.person)
+        return against is not None and against >= candidate.score
 
 
 def _first_two(found: list[Candidate]) -> tuple[Candidate | None, Candidate | None]:

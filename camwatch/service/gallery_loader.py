@@ -47,7 +47,7 @@ class GalleryLoader:
         """Look at the folder once, so that a wrong path is said at the start."""
         self._found: FolderScan = scan(faces, allow_empty=True)
         self._device = _device(faces)
-        if not self._found.photos:
+        if not self._found.people:
             log.warning("%s: nobody is enrolled yet, so everybody is unknown; see: camwatch enroll --help", faces)
         self._faces = faces
         self._rate, self._threshold, self._ignored = false_alarm_rate, threshold, ignored
@@ -151,7 +151,7 @@ class GalleryLoader:
         enrolled, left_out = split(self._found, self._known)
         self._known = {one.sha256: self._known[one.sha256] for one in enrolled}
         write_cache(self._faces, self.network, enrolled)
-        without = {photo.person for photo in left_out} - {one.person for one in enrolled}
+        without = {photo.person for photo in left_out} - {one.person for one in enrolled if not one.negative}
         if without:
             log.warning("no usable photo of: %s", ", ".join(sorted(without)))
         gallery = assembled(enrolled, self.network)

@@ -54,7 +54,7 @@ def check(path: Path, *, probe: bool, out: TextIO | None = None, err: TextIO | N
     out.flush()
     count = len(config.cameras)
     print(f"{path}: no problems, {count} camera{'s' if count > 1 else ''}", file=err)
-    if not scan(config.recognition.faces, allow_empty=True).photos:
+    if not scan(config.recognition.faces, allow_empty=True).people:
         print("recognition.faces: nobody is enrolled yet, so everybody is unknown", file=err)
     for name in config.cameras:
         smallest = config.recognition_for(name).min_face

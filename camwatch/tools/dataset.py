@@ -75,8 +75,10 @@ def read_dataset(folder: Path, note: Callable[[str], None]) -> list[Person]:
     found = scan(folder)
     for problem in found.problems:
         note(problem)
+    if not found.people:
+        raise PhotoError(f"{folder}: nobody in it; it should hold one folder of photos for each person")
     by_name: dict[str, list[PhotoFile]] = {}
-    for photo in found.photos:
+    for photo in (one for one in found.photos if not one.negative):
         by_name.setdefault(photo.person, []).append(photo)
     return [Person(name, tuple(photos)) for name, photos in by_name.items()]
 

@@ -1,7 +1,9 @@
-"""`camwatch enroll`: people into the gallery."""
+"""`camwatch enroll`: people into the gallery, and faces that are somebody else's out of their way."""
 
 import hashlib
 import sys
+import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -11,29 +13,36 @@ import numpy as np
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.engine.image_header import read_header
 from camwatch.engine.photos import MAX_BYTES, enroll_photo
-from camwatch.errors import PhotoError
+from camwatch.errors import InputError, PhotoError
 from camwatch.identification.cache import write_cache
 from camwatch.identification.faces import FolderScan, checked_name, scan, store_photo
 from camwatch.identification.gallery import Gallery, unit
-from camwatch.identification.loader import relative, split_known
+from camwatch.identification.loader import enrolled_from, split_known
 from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.tracker import SAME_FACE
-from camwatch.records import Enrolled
+from camwatch.records import Embedding, Enrolled
 from camwatch.tools.dataset import FaceNetworks
 from camwatch.tools.progress import Steps
+from camwatch.tools.visit_faces import write_faces
 
 ENOUGH = 3
 """Photos from which on more of them help little."""
 SOMEBODY_ELSE = 0.15
 """Similarity to a person's other photos below which a photo cannot be of the same person."""
+SAME_PICTURE = 0.98
+"""Similarity from which on two photos show the same moment: frames of one clip, or one picture saved twice."""
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
 
 
 def enroll(
     name: str,
-    photos: list[Path],
+    photos: Sequence[Path],
     faces: Path,
     *,
+    negative: bool = False,
+    from_event: str | None = None,
+    state: Path | None = None,
+    anyway: bool = False,
     analyzer: FaceNetworks | None = None,
     results: TextIO | None = None,
     notes: TextIO | None = None,
@@ -46,6 +55,10 @@ def enroll(
         name: The person's name, free text.
         photos: Files.
         faces: The gallery, one folder of photos per person; made where it does not exist.
+        negative: They show somebody who was taken for the person and is not.
+        from_event: Take the faces of a visit, too: the id of one of its events.
+        state: The daemon's state directory, where the event is.
+        anyway: Take them although the event gave another name.
         analyzer: Finds and embeds the faces; loaded here by default.
         results: Where the lines go; stdout by default.
         notes: Where hints go; stderr by default.
@@ -55,46 +68,73 @@ def enroll(
 
     Raises:
         PhotoError: The name cannot be one, or the gallery cannot be read or written.
+        InputError: There is nothing to enroll; there is no such event, or it has no faces, or another name.
+        StateError: The state cannot be read.
     """
     results, notes = results or sys.stdout, notes or sys.stderr
     name = checked_name(name)
+    if not photos and from_event is None:
+        raise InputError("nothing to enroll: give photos, or --from-event ID with --state DIR")
     found = scan(faces, allow_empty=True) if faces.exists() else None
-    desk = _Desk(name, faces, analyzer or FaceAnalyzer())
-    if found is not None:
-        desk.load(found, notes)
-    there = 0
-    for path in photos:
-        try:
-            said, hint = desk.add(path)
-        except PhotoError as error:
-            print(f"refused  {error}", file=results)
-            continue
-        there += 1
-        print(said, file=results)
-        if hint:
-            print(hint, file=notes)
-    if there < len(photos):
-        print(f"{there} of {len(photos)} photos are in the gallery", file=notes)
-    count = desk.keep()
-    if there and count < ENOUGH:
+    with tempfile.TemporaryDirectory(prefix="camwatch-enroll-") as folder:
+        taken: list[Path] = []
+        if from_event is not None:
+            taken = _faces_of(from_event, state or Path(), Path(folder), None if negative or anyway else name)
+            print(f"faces of the visit: {len(taken)}", file=notes)
+        desk = _Desk(name, faces, analyzer or FaceAnalyzer(), negative=negative)
+        if found is not None:
+            desk.load(found, notes)
+        if negative and name not in desk.gallery.people:
+            raise PhotoError(f"{faces}: nobody is called {name!r}; only who is enrolled can be taken for somebody")
+        there = 0
+        for path in [*photos, *taken]:
+            try:
+                said, hints = desk.add(path)
+            except PhotoError as error:
+                print(f"refused  {error}".replace(f"{folder}/", ""), file=results)
+                continue
+            there += 1
+            print(said.replace(f"{folder}/", ""), file=results)
+            for hint in hints:
+                print(hint.replace(f"{folder}/", ""), file=notes)
+        asked = len(photos) + len(taken)
+        if there < asked:
+            print(f"{there} of {asked} photos are in the gallery", file=notes)
+        count = desk.keep()
+    if there and not negative and count < ENOUGH:
         some = "1 photo" if count == 1 else f"{count} photos"
         print(f"{name} has {some}; three to five, taken on different days, are recognized better", file=notes)
-    return 0 if there == len(photos) else 2
+    for line in desk.lookalikes():
+        print(line, file=notes)
+    return 0 if there == asked else 2
+
+
+def _faces_of(event_id: str, state: Path, folder: Path, name: str | None) -> list[Path]:
+    """The faces of a visit as files; `name` is who it must not have been told not to be, None for anybody."""
+    person, paths = write_faces(event_id, state, folder)
+    if name is not None and person not in (None, name):
+        raise InputError(f"{event_id}: this event says {person}, not {name}; if it was {name}: --anyway")
+    return paths
 
 
 class _Desk:
     """Where photos are looked at, one after the other."""
 
-    def __init__(self, name: str, faces: Path, analyzer: FaceNetworks) -> None:
-        self._name, self._faces, self._analyzer = name, faces, analyzer
+    def __init__(self, name: str, faces: Path, analyzer: FaceNetworks, *, negative: bool) -> None:
+        self._name, self._faces, self._analyzer, self._negative = name, faces, analyzer, negative
         self._enrolled: list[Enrolled] = []
-        self._owners: dict[str, str] = {}
+        self._owners: set[tuple[str, str, bool]] = set()  # content, person, negative
         self._changed = False
-        self._recognizer = Recognizer(Gallery([], analyzer.network))
+        self._judge()
+
+    @property
+    def gallery(self) -> Gallery:
+        """Who is enrolled so far."""
+        return self._recognizer.gallery
 
     def load(self, found: FolderScan, notes: TextIO) -> None:
         """Take over who is enrolled already."""
-        self._owners = {photo.sha256: photo.person for photo in found.photos}
+        self._owners = {(photo.sha256, photo.person, photo.negative) for photo in found.photos}
         self._enrolled, fresh = split_known(found, self._analyzer.network)
         with Steps("reading the gallery", len(fresh), stream=notes) as steps:
             for photo in fresh:
@@ -104,11 +144,11 @@ class _Desk:
                 except PhotoError as error:
                     steps.note(f"left out {error}")
                     continue
-                self._enrolled.append(replace(one, photo=relative(found, photo)))
+                self._enrolled.append(enrolled_from(found, photo, one))
                 self._changed = True
         self._judge()
 
-    def add(self, path: Path) -> tuple[str, str | None]:
+    def add(self, path: Path) -> tuple[str, list[str]]:
         """Check a photo and store it; what to say of it, and what to think about.
 
         Raises:
@@ -116,46 +156,101 @@ class _Desk:
         """
         data = _content(path)
         digest = hashlib.sha256(data).hexdigest()
-        owner = self._owners.get(digest) if data else None
-        if owner == self._name:
-            return f"present  {path}: in the gallery already", None
-        if owner is not None:
-            raise PhotoError(f"{path}: is in the gallery already, as a photo of {owner}")
+        if data and (digest, self._name, self._negative) in self._owners:
+            return f"present  {path}: in the gallery already", []
+        for content, person, negative in sorted(self._owners):
+            # This may well be Bob who is not Ann; but not Ann who is not Ann, nor Bob who is Ann.
+            if data and content == digest and (person == self._name or not (negative or self._negative)):
+                of = f"one who is not {person}" if negative else f"a photo of {person}"
+                raise PhotoError(f"{path}: is in the gallery already, as {of}")
         one = enroll_photo(self._analyzer, self._name, path, strict=True)
         probe = unit(one.embeddings.sum(axis=0, dtype=np.float64))
+        hints = self._denied(path, probe) if self._negative else self._likeness(path, probe)
+        header = read_header(data)
+        suffix = _SUFFIXES[header.format] if header else path.suffix
+        stored = store_photo(self._faces, self._name, data, suffix, negative=self._negative)
+        where = stored.relative_to(self._faces).as_posix()
+        self._enrolled.append(replace(one, photo=where, negative=self._negative))
+        self._owners.add((digest, self._name, self._negative))
+        self._changed = True
+        self._judge()
+        measured = one.quality
+        said = f"added    {path}: face {measured.height:.0f} pixels high, sharpness {measured.sharpness:.0f}"
+        return said, [hint.format(stored=stored) for hint in hints]
+
+    def _likeness(self, path: Path, probe: Embedding) -> list[str]:
+        """Whether it may be of this person; what to think about, `{stored}` standing for where it will lie."""
         found = self._recognizer.identify(probe)
         if found.best is not None and found.person not in (None, self._name):
             raise PhotoError(
                 f"{path}: looks like {found.person}, who is enrolled already"
                 f" (similarity {found.best.score:.2f}, a name is given from {found.threshold:.2f} on)"
             )
-        own = self._recognizer.gallery.score(probe, self._name)
-        if own is not None and own < SOMEBODY_ELSE:
+        own = self.gallery.score(probe, self._name)
+        if own is None:
+            return []
+        if own < SOMEBODY_ELSE:
             raise PhotoError(
                 f"{path}: is of somebody else than the other photos of {self._name} (similarity {own:.2f});"
                 f" if it is they that are wrong: camwatch forget, then enroll again"
             )
-        header = read_header(data)
-        stored = store_photo(self._faces, self._name, data, _SUFFIXES[header.format] if header else path.suffix)
-        hint = None
-        if own is not None and own < SAME_FACE:
-            hint = f"{path}: hardly looks like the other photos of {self._name} ({own:.2f}); if wrong, remove {stored}"
-        self._enrolled.append(replace(one, photo=stored.relative_to(self._faces).as_posix()))
-        self._owners[digest] = self._name
-        self._changed = True
-        self._judge()
-        measured = one.quality
-        said = f"added    {path}: face {measured.height:.0f} pixels high, sharpness {measured.sharpness:.0f}"
-        return said, hint
+        hints = []
+        if own < SAME_FACE:
+            hints.append(
+                f"{_plain(path)}: hardly looks like the other photos of {_plain(self._name)} ({own:.2f});"
+                " if wrong, remove {stored}"
+            )
+        nearest = self.gallery.nearest_photos(probe, 1)[0]
+        if nearest.person == self._name and nearest.score >= SAME_PICTURE:
+            hints.append(
+                f"{_plain(path)}: shows the same as {_plain(nearest.photo)} ({nearest.score:.2f});"
+                " photos of other days would tell more"
+            )
+        return hints
+
+    def _denied(self, path: Path, probe: Embedding) -> list[str]:
+        """Whether the person would still be known with this face denied; what to think about."""
+        own = self.gallery.score(probe, self._name) or 0.0
+        photos = [one for one in self._enrolled if one.person == self._name and not one.negative]
+        lost = [one.photo for one in photos if self._would_lose(one, probe)]
+        if lost:
+            raise PhotoError(
+                f"{path}: is too much like {self._name} (similarity {own:.2f}): with it {len(lost)} of"
+                f" {len(photos)} photos of {self._name} would not be {self._name} any more, such as {lost[0]}"
+            )
+        if own < SAME_FACE:
+            return [f"{_plain(path)}: is not like {_plain(self._name)} anyway ({own:.2f}), so it changes little"]
+        return []
+
+    def _would_lose(self, photo: Enrolled, probe: Embedding) -> bool:
+        """Whether one of the person's own photos is more like the face denied than like the other photos."""
+        own = unit(photo.embeddings.sum(axis=0, dtype=np.float64))
+        others = [one for one in self._enrolled if one.person == self._name and one.photo != photo.photo]
+        rest = Gallery([one for one in others if not one.negative] or [photo], self._analyzer.network)
+        as_denied = Gallery([replace(photo, embeddings=probe[None])], self._analyzer.network)
+        return (as_denied.score(own, self._name) or 0.0) >= (rest.score(own, self._name) or 0.0)
+
+    def lookalikes(self) -> list[str]:
+        """Who looks like this person, and what that means."""
+        return [
+            f"{one} and {other} look the same ({score:.2f}): neither will be named easily; more photos of both may help"
+            for one, other, score in self.gallery.lookalikes()
+            if self._name in (one, other)
+        ]
 
     def keep(self) -> int:
         """Save the embeddings beside the photos; how many photos the person has."""
         if self._changed and self._faces.is_dir():
             write_cache(self._faces, self._analyzer.network, self._enrolled)
-        return sum(owner == self._name for owner in self._owners.values())
+        return sum(owner[1:] == (self._name, False) for owner in self._owners)
 
     def _judge(self) -> None:
         self._recognizer = Recognizer(Gallery(self._enrolled, self._analyzer.network))
+
+
+def _plain(text: object) -> str:
+    """Text that stays as it is when a hint is completed."""
+    return str(text).replace("{", "{{").replace("}", "}}")
 
 
 def _content(path: Path) -> bytes:

@@ -1,0 +1,104 @@
+"""`enroll --from-event` and `--not`: learning from a visit, only when asked, and only what fits."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from camwatch.engine.analyzer import FaceAnalyzer
+from camwatch.errors import InputError, PhotoError
+from camwatch.identification.faces import scan
+from camwatch.identification.gallery import Gallery
+from camwatch.identification.recognizer import Recognizer
+from camwatch.identification.visits import VisitTracker
+from camwatch.publishing.archive import Archive
+from camwatch.publishing.events import encode, payload
+from camwatch.publishing.outbox import EVENTS_FILE, Outbox
+from camwatch.records import Event, Frame
+from camwatch.tools.enroll import enroll
+from tests.conftest import Footage
+from tests.tools.pictures import frames, save
+
+pytestmark = pytest.mark.weights
+
+
+@pytest.fixture(scope="module")
+def visit(footage: Footage, analyzer: FaceAnalyzer, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Event]:
+    """The state that a daemon leaves of a stranger's visit, and its first event."""
+    state = tmp_path_factory.mktemp("state")
+    pictures = frames(footage.path("WolfgangLanger_Pexels.mp4"), range(170, 330, 16))
+    shown = [Frame("door", n, 1.7e9 + n / 4, n / 4, None, picture) for n, picture in enumerate(pictures)]
+    tracker = VisitTracker("door", Recognizer(Gallery([], analyzer.network)), node="n")
+    events = [event for seen in analyzer.analyze(shown) for event in tracker.observe(seen)] + tracker.flush(1.8e9)
+    archive = Archive(state, faces=True, keep=9, max_age=1e9)
+    outbox, _ = Outbox.open(state / EVENTS_FILE, 0.0)
+    for one in events:
+        name = archive.keep(one, 0.0)
+        outbox.put([(one, encode(payload(one, node="n", late=False, snapshot=name)))], 0.0)
+    outbox.close()
+    return state, events[0]
+
+
+def added(name: str, faces: Path, analyzer: FaceAnalyzer, *photos: Path, **how: Any) -> tuple[int, list[str], str]:
+    results, notes = io.StringIO(), io.StringIO()
+    status = enroll(name, photos, faces, analyzer=analyzer, results=results, notes=notes, **how)
+    return status, results.getvalue().splitlines(), notes.getvalue()
+
+
+def test_a_visitor_is_enrolled_by_the_visit(
+    visit: tuple[Path, Event], analyzer: FaceAnalyzer, footage: Footage, tmp_path: Path
+) -> None:
+    state, event = visit
+    status, lines, notes = added("Eve", tmp_path, analyzer, from_event=event.event_id[:8], state=state)
+    assert status == 0 and lines[0].startswith("added    face 1 of the visit.png: face ")
+    assert 1 <= len(lines) <= 3 and "camwatch-enroll" not in notes + "".join(lines)
+    assert scan(tmp_path).people == ("Eve",) and len(scan(tmp_path).photos) == len(lines)
+    photo = save(frames(footage.path("WolfgangLanger_Pexels.mp4"), (60,))[0], tmp_path.with_suffix(".png"))
+    again = added("Other", tmp_path, analyzer, photo)
+    assert again[0] == 2 and "looks like Eve, who is enrolled already" in again[1][0], "so it was her face"
+
+
+def test_what_is_no_visit_or_somebody_elses_is_refused(
+    visit: tuple[Path, Event], analyzer: FaceAnalyzer, tmp_path: Path
+) -> None:
+    state, event = visit
+    with pytest.raises(InputError, match="no such event"):
+        added("Eve", tmp_path, analyzer, from_event="00000000-nobody", state=state)
+    with pytest.raises(InputError, match="nothing to enroll"):
+        added("Eve", tmp_path, analyzer)
+    with pytest.raises(PhotoError, match="nobody is called 'Eve'"):
+        added("Eve", tmp_path, analyzer, from_event=event.event_id, state=state, negative=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_event_of_another_name_is_taken_only_when_insisted(
+    visit: tuple[Path, Event], analyzer: FaceAnalyzer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, event = visit
+    taken = __import__("camwatch.tools.enroll", fromlist=["enroll"])
+    real = taken.write_faces
+    monkeypatch.setattr(taken, "write_faces", lambda *args: ("Bob", real(*args)[1]))
+    with pytest.raises(InputError, match="this event says Bob, not Eve; if it was Eve: --anyway"):
+        added("Eve", tmp_path, analyzer, from_event=event.event_id, state=state)
+    assert added("Eve", tmp_path, analyzer, from_event=event.event_id, state=state, anyway=True)[0] == 0
+
+
+def test_who_was_taken_for_somebody_is_denied_but_not_the_person(
+    visit: tuple[Path, Event], analyzer: FaceAnalyzer, footage: Footage, tmp_path: Path
+) -> None:
+    state, event = visit
+    man = [
+        save(picture, tmp_path / f"{number}.png")
+        for number, picture in enumerate(frames(footage.path("single_face.mp4"), (0, 20, 40)))
+    ]
+    faces = tmp_path / "faces"
+    added("Adam", faces, analyzer, *man[:2])
+    status, lines, notes = added("Adam", faces, analyzer, from_event=event.event_id, state=state, negative=True)
+    assert status == 0 and "is not like Adam anyway" in notes
+    found = scan(faces)
+    assert found.people == ("Adam",) and sum(photo.negative for photo in found.photos) == len(lines)
+    status, lines, _ = added("Adam", faces, analyzer, man[2], negative=True)
+    assert status == 2 and "is too much like Adam" in lines[0] and "would not be Adam any more" in lines[0]
+    status, lines, _ = added("Adam", faces, analyzer, man[0], negative=True)
+    assert status == 2 and "is in the gallery already, as a photo of Adam" in lines[0]
