@@ -342,9 +342,9 @@ class PersonState:
 class Enrolled:
     """One usable photo of a person.
 
-    `embeddings` is (n, 512) float32, unit rows: the face and its mirror image. `sha256` is the photo's content
-    hash, so that an unchanged photo is never embedded twice. A `negative` one shows somebody who was taken for the
-    person and is not.
+    `embeddings` is (n, 512) float32, unit rows: the face cut out closely and widely, and the mirror images of both.
+    `sha256` is the photo's content hash, so that an unchanged photo is never embedded twice. A `negative` one shows
+    somebody who was taken for the person and is not.
     """
 
     person: str

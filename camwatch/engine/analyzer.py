@@ -17,7 +17,7 @@ from camwatch.engine.stillness import Stillness, blocks_of
 from camwatch.records import Choice, Detection, Face, Frame, Glimpse, Observation, Picture, Worth
 
 MIN_CONFIDENCE = 0.9
-"""Detections that O-Net is less sure of are mostly not faces, or of no use."""
+"""Detections that O-Net is less sure of, after a second look, are mostly not faces, or of no use."""
 MAX_FACES = 32
 """Faces of one frame that are embedded."""
 

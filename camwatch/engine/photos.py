@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camwatch.engine.alignment import chip, crop
+from camwatch.engine.alignment import crop, views
 from camwatch.engine.image_header import read_header
 from camwatch.engine.quality import quality
 from camwatch.errors import PhotoError
@@ -85,7 +85,7 @@ def decode_photo(data: bytes, name: str) -> Picture:
 
 
 def enroll_photo(analyzer: FaceFinder, person: str, path: Path, *, strict: bool) -> Enrolled:
-    """Embed the face of a photo and its mirror image.
+    """Embed the face of a photo, cut out closely and widely, and the mirror images of both.
 
     Args:
         analyzer: Finds and embeds faces.
@@ -104,8 +104,7 @@ def enroll_photo(analyzer: FaceFinder, person: str, path: Path, *, strict: bool)
     if not found:
         raise PhotoError(f"{path}: no face found; the face should be upright, uncovered and at least 40 pixels high")
     face = _only_usable(path, picture, found) if strict else _main(path, picture, found)
-    front = chip(picture, face.box)
-    embeddings = analyzer.embed(np.stack([front, front[:, ::-1]]))
+    embeddings = analyzer.embed(views(picture, face.box))
     return Enrolled(person, path.name, hashlib.sha256(data).hexdigest(), embeddings, quality(picture, face))
 
 

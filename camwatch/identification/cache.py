@@ -23,7 +23,7 @@ from camwatch.files import from_json, write_whole
 from camwatch.records import Enrolled, Quality
 
 CACHE_FILE = ".embeddings.npz"
-_VERSION = 1
+_VERSION = 2  # each photo by four views; 1 had two
 _DIMENSIONS = 512
 _log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from camwatch.engine.alignment import chip, crop
+from camwatch.engine.alignment import LARGE, MARGIN, SMALL, WIDE_MARGIN, chip, crop, margin_for, views
 from camwatch.records import Box
 
 GRADIENT = np.zeros((100, 200, 3), np.uint8)
@@ -57,3 +57,27 @@ def test_the_chip_does_not_keep_the_picture_alive() -> None:
 
     assert not np.shares_memory(face, picture)
     assert face.max() > 100
+
+
+def test_a_small_face_gets_a_wide_margin_and_none_of_them_jumps() -> None:
+    margins = [margin_for(Box(0, 0, 50, height)) for height in np.arange(20, 200, 1.0)]
+
+    assert margins[0] == margin_for(Box(0, 0, 90, SMALL)) == WIDE_MARGIN
+    assert margins[-1] == margin_for(Box(0, 0, 30, LARGE)) == MARGIN
+    steps = np.diff(margins)
+    assert (steps <= 0).all()
+    assert (steps > -0.01).all()
+    small, large = Box(90, 40, 110, 60), Box(50, 0, 150, 100)
+    assert np.array_equal(chip(GRADIENT, small), chip(GRADIENT, small, margin=WIDE_MARGIN))
+    assert np.array_equal(chip(GRADIENT, large), chip(GRADIENT, large, margin=MARGIN))
+
+
+def test_a_photo_is_seen_closely_and_widely_and_mirrored() -> None:
+    large = Box(50, 0, 150, 100)
+    close, mirrored, wide, wide_mirrored = views(GRADIENT, large)
+
+    assert np.array_equal(close, chip(GRADIENT, large))
+    assert np.array_equal(wide, chip(GRADIENT, large, margin=WIDE_MARGIN))
+    assert wide[80, 0, 0] < close[80, 0, 0]
+    assert np.array_equal(mirrored, close[:, ::-1])
+    assert np.array_equal(wide_mirrored, wide[:, ::-1])

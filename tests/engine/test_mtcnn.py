@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from camwatch.engine import mtcnn
+from camwatch.engine.candidates import Candidates
 from camwatch.engine.mtcnn import FaceDetector
 from camwatch.engine.runtime import open_runtime
 from camwatch.errors import InputError
@@ -228,3 +229,47 @@ def test_threads_lose_no_count_of_candidates_given_up(detector: FaceDetector, mo
     monkeypatch.setattr(detector, "capped", SlowNumber(0))
     side_by_side(lambda _: detector._count_capped(3))
     assert detector.capped == 4 * 10 * 3
+
+
+def test_a_face_in_doubt_is_looked_at_again_and_a_part_of_a_sure_one_is_not(
+    detector: FaceDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = np.zeros((100, 400, 3), np.uint8)
+    picture[:, 100:200], picture[:, 250:270] = 255, 255  # all around the second box, on a part of the third
+    looked: list[int] = []
+
+    def onet(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Sure of what is white."""
+        looked.append(len(crops))
+        white = crops.mean((1, 2, 3)) / 255
+        answer = np.zeros((len(crops), 15), np.float32)
+        answer[:, -1] = np.log((white + 1e-6) / (1 - white + 1e-6))
+        return answer
+
+    monkeypatch.setattr(detector, "_onet", onet)
+    boxes = np.array([[0, 20, 40, 60], [130, 20, 170, 60], [240, 20, 280, 60], [20, 30, 60, 70]], np.float32)
+    scores = np.array([0.95, 0.85, 0.89, 0.88], np.float32)
+    faces = detector._looked_again([picture], Candidates(boxes, scores, np.zeros(4, np.int64)))
+
+    assert sum(looked) >= 36
+    np.testing.assert_array_equal(faces.boxes, boxes)
+    assert faces.scores[1] > 0.99
+    np.testing.assert_array_equal(faces.scores[[0, 2, 3]], scores[[0, 2, 3]])
+
+
+def test_only_some_faces_of_a_picture_are_looked_at_again(
+    detector: FaceDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = np.array([[20 * n, 0, 20 * n + 15, 15] for n in range(50)], np.float32)
+    crowd = Candidates(boxes, np.linspace(0.81, 0.89, 50).astype(np.float32), np.repeat([0, 1], 25))
+    looked: list[int] = []
+
+    def onet(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        looked.append(len(crops))
+        return np.full((len(crops), 15), 9, np.float32)
+
+    monkeypatch.setattr(detector, "_onet", onet)
+    faces = detector._looked_again([np.zeros((20, 1000, 3), np.uint8)] * 2, crowd)
+
+    assert np.flatnonzero(faces.scores > 0.9).tolist() == [*range(17, 25), *range(42, 50)]  # the best of each picture
+    assert sum(looked) == 2 * 8 * 18

@@ -220,14 +220,15 @@ def photo(tmp_path: Path) -> Path:
     return path
 
 
-def test_enrolling_gives_the_face_and_its_mirror_image_and_the_files_hash(photo: Path) -> None:
+def test_enrolling_gives_the_views_of_the_face_and_the_files_hash(photo: Path) -> None:
     enrolled = enroll_photo(Finder(face(200, 100, 180)), "Ann", photo, strict=True)
 
     assert (enrolled.person, enrolled.photo) == ("Ann", "ann.png")
     assert enrolled.sha256 == hashlib.sha256(photo.read_bytes()).hexdigest()
-    assert enrolled.embeddings.shape == (2, 512)
+    assert enrolled.embeddings.shape == (4, 512)  # closely and widely, each with its mirror image
     assert enrolled.embeddings.dtype == np.float32
     assert enrolled.embeddings[0, 0] + 10 < enrolled.embeddings[1, 0]
+    assert enrolled.embeddings[2, 0] + 10 < enrolled.embeddings[3, 0]
     assert enrolled.quality.height == 180
 
 

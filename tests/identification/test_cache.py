@@ -115,7 +115,7 @@ def test_a_folder_that_cannot_be_written_costs_only_the_cache(tmp_path: Path, ca
 
 
 def written(rows: NDArray[Any], quality: list[Any]) -> dict[str, Any]:
-    index = json.dumps({"version": 1, "network": "net", "photos": [["aa", 0, 1, quality]]})
+    index = json.dumps({"version": 2, "network": "net", "photos": [["aa", 0, 1, quality]]})
     return {"embeddings": rows, "index": np.array(index)}
 
 
