@@ -22,6 +22,7 @@ from camwatch.arrays import read_arrays
 from camwatch.errors import InputError, ModelError
 from camwatch.files import from_json, write_whole
 from camwatch.identification.calibration import fit_temperature, softmax
+from camwatch.identification.centre import centre_of, centred
 from camwatch.identification.gallery import unit
 from camwatch.identification.recognizer import threshold_for
 
@@ -38,7 +39,7 @@ class Prediction:
         person: The most likely class.
         confidence: 0..1, the class's share among all classes: softmax of the margins over a temperature that
             cross-validation chose. It presumes that the face is of one of the classes.
-        score: Cosine to the class's template.
+        score: Cosine to the class's template, around the network's centre as everywhere.
         known: Whether `score` reaches the model's threshold; if not, the face is probably a stranger's.
     """
 
@@ -56,7 +57,7 @@ class Classifier:
         classes: Names, in alphabetical order.
         network: Id of the network that made the embeddings.
         weights, bias: (classes, dimensions) and (classes,) float64: margins are embeddings @ weights.T + bias.
-        templates: (classes, dimensions) float32, unit rows.
+        templates: (classes, dimensions) float32, unit rows, as the network has them: the centre is taken off later.
         temperature: Margins are divided by it before the softmax.
         threshold: Cosine to the template from which on a face is of the class.
         images: How many embeddings the model was fitted on.
@@ -109,7 +110,8 @@ class Classifier:
         margins = embeddings.astype(np.float64) @ self.weights.T + self.bias
         shares = softmax(margins / self.temperature)
         rows = shares.argmax(axis=1)
-        scores = (embeddings * self.templates[rows]).sum(axis=1)
+        centre = centre_of(self.network)
+        scores = (centred(embeddings, centre) * centred(self.templates, centre)[rows]).sum(axis=1)
         return [
             Prediction(self.classes[row], float(share[row]), float(score), bool(score >= self.threshold))
             for row, share, score in zip(rows, shares, scores, strict=True)

@@ -1,5 +1,6 @@
 """The enrolled people, as one template each, and the search among them."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -85,6 +86,11 @@ class Gallery:
         if person not in self.people:
             return None
         return float(self.templates[self.people.index(person)] @ self._seen(probe))
+
+    @property
+    def fewest_photos(self) -> int:
+        """Photos of the person who has fewest; 0 where nobody is enrolled."""
+        return min(Counter(person for person, _ in self._photos).values(), default=0)
 
     @property
     def has_negatives(self) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from camwatch.errors import StateError
 from camwatch.identification.evidence import Gates
+from camwatch.identification.promise import promised
 from camwatch.identification.recognizer import Recognizer
 from camwatch.publishing.archive import Archive, shows_face
 from camwatch.publishing.delivery import Acknowledged
@@ -200,10 +201,11 @@ class Reporting:
         """
         gallery = recognizer.gallery
         log.info(
-            "gallery: people %d, photos %d; a name needs a similarity of %.2f",
+            "gallery: people %d, photos %d; a name needs a similarity of %.2f%s",
             len(gallery.people),
             gallery.photos,
             recognizer.threshold,
+            promised(recognizer),
         )
         with self._telemetry.locked() as t:
             t.gallery_people, t.gallery_photos = len(gallery.people), gallery.photos

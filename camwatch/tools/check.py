@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -12,10 +13,12 @@ from typing import TextIO
 
 import yaml
 
-from camwatch.config.model import Camera, Config, Mqtt, load, verify
+from camwatch.config.model import Camera, Config, Mqtt, Recognition, load, verify
 from camwatch.errors import CamwatchError, ConfigError, SourceLost
 from camwatch.identification.evidence import SMALLEST
 from camwatch.identification.faces import scan
+from camwatch.identification.promise import promise
+from camwatch.identification.recognizer import threshold_for
 
 PROBES_AT_ONCE = 8
 BROKER_TIMEOUT = 5.0
@@ -54,8 +57,7 @@ def check(path: Path, *, probe: bool, out: TextIO | None = None, err: TextIO | N
     out.flush()
     count = len(config.cameras)
     print(f"{path}: no problems, {count} camera{'s' if count > 1 else ''}", file=err)
-    if not scan(config.recognition.faces, allow_empty=True).people:
-        print("recognition.faces: nobody is enrolled yet, so everybody is unknown", file=err)
+    _tell_gallery(config.recognition, err)
     for name in config.cameras:
         smallest = config.recognition_for(name).min_face
         if smallest < SMALLEST:
@@ -68,6 +70,23 @@ def check(path: Path, *, probe: bool, out: TextIO | None = None, err: TextIO | N
     for answer in answers:
         print(f"{answer.name:{width}}  {'ok    ' if answer.ok else 'FAILED'}  {answer.text}", file=err)
     return 0 if all(answer.ok for answer in answers) else 1
+
+
+def _tell_gallery(recognition: Recognition, err: TextIO) -> None:
+    """Who is enrolled by the folder, as far as it can be told without looking for the faces."""
+    found = scan(recognition.faces, allow_empty=True)
+    if not found.people:
+        print("recognition.faces: nobody is enrolled yet, so everybody is unknown", file=err)
+        return
+    photos = Counter(photo.person for photo in found.photos if not photo.negative)
+    own, asked = recognition.threshold, recognition.false_alarm_rate
+    limit = threshold_for(len(photos), asked) if own is None else own
+    said = promise(len(photos), min(photos.values()), asked=asked if own is None else None, threshold=limit)
+    more = "" if said is None else f"; {said.sentence}"
+    print(f"recognition: people {len(photos)}, photos {photos.total()}; a name needs {limit:.2f}{more}", file=err)
+    nobody = sorted(set(recognition.ignore) - set(photos))
+    if nobody:
+        print(f"recognition.ignore: nobody enrolled is called {' or '.join(nobody)}", file=err)
 
 
 def ask(config: Config) -> list[Answer]:

@@ -1,6 +1,7 @@
 """`camwatch train`: fit a classifier to a dataset of faces."""
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TextIO
 
@@ -9,8 +10,12 @@ import numpy as np
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.errors import InputError
 from camwatch.identification.classifier import Classifier
+from camwatch.identification.promise import promise
 from camwatch.tools.dataset import FaceNetworks, embed_dataset, read_dataset, split_dataset
 from camwatch.tools.progress import Steps
+
+FALSE_ALARM_RATE = 0.01
+"""The share of strangers that may be taken for one of the people."""
 
 
 def train(
@@ -61,9 +66,13 @@ def train(
     for name in sorted({person.name for person in people} - set(labels)):
         print(f"left out {name}: no picture with a face", file=notes)
     embeddings = np.stack([one.embedding for one in embedded]) if embedded else np.zeros((0, 512), np.float32)
-    fitted = Classifier.fit(embeddings, labels, network=analyzer.network)
+    fitted = Classifier.fit(embeddings, labels, network=analyzer.network, false_alarm_rate=FALSE_ALARM_RATE)
     fitted.save(model)
     print(f"Number of classes: {len(fitted.classes)}", file=results)
     print(f"Number of images: {fitted.images}", file=results)
+    fewest = min(Counter(labels).values())
+    said = promise(len(fitted.classes), fewest, asked=FALSE_ALARM_RATE, threshold=fitted.threshold)
+    if said is not None:
+        print(f"known from a similarity of {fitted.threshold:.2f} on; {said.sentence}", file=notes)
     print(f"wrote {model}", file=notes)
     return 0

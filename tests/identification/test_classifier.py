@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from camwatch.engine.weights import FACENET_NETWORK
 from camwatch.errors import InputError, ModelError
 from camwatch.identification.classifier import Classifier
+from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import threshold_for
-from tests.identification.scene import like, person
+from camwatch.records import Enrolled
+from tests.identification.scene import GOOD, like, person
 
 
 def dataset(people: int, images: int, cosine: float = 0.85, first: int = 0) -> tuple[NDArray[np.float32], list[str]]:
@@ -46,6 +49,19 @@ def test_a_stranger_has_a_class_but_is_not_known() -> None:
     said = model.classify(strangers)
     assert not any(one.known for one in said) and all(one.person in model.classes for one in said)
     assert max(one.score for one in said) < model.threshold
+
+
+def test_the_score_is_that_of_a_gallery_of_the_same_pictures() -> None:
+    """Also for the network whose centre is known: one scale everywhere."""
+    embeddings, labels = dataset(3, 2)
+    model = Classifier.fit(embeddings, labels, network=FACENET_NETWORK)
+    pairs = enumerate(zip(labels, embeddings, strict=True))
+    photos = [Enrolled(label, f"{n}", f"{n}", row[None], GOOD) for n, (label, row) in pairs]
+    gallery = Gallery(photos, FACENET_NETWORK)
+    probe = like(person(1), 0.7, 77)
+    [said] = model.classify(probe[None])
+    assert said.score == pytest.approx(gallery.score(probe, said.person), abs=1e-5)
+    assert abs(said.score - float(probe @ model.templates[model.classes.index(said.person)])) > 1e-3
 
 
 def test_classes_of_very_different_size() -> None:

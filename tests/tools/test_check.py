@@ -48,7 +48,9 @@ def run(config: Path, *, probe: bool = False) -> tuple[int, str, str]:
 
 def test_the_resolved_configuration_is_yaml_on_stdout(config: Path) -> None:
     status, out, err = run(config)
-    assert (status, err) == (0, f"{config}: no problems, 4 cameras\n")
+    first, second = err.splitlines()
+    assert (status, first) == (0, f"{config}: no problems, 4 cameras")
+    assert second.startswith("recognition: people 1, photos 1; a name needs 0.48; of strangers about 0.41 %")
     resolved = yaml.safe_load(out)
     assert resolved["mqtt"]["password"] == "***"
     assert resolved["cameras"]["door"]["source"] == "rtsp://***@10.0.0.2/s"
@@ -57,11 +59,21 @@ def test_the_resolved_configuration_is_yaml_on_stdout(config: Path) -> None:
     assert "hunter2" not in out + err
 
 
+def test_who_is_enrolled_is_told_as_far_as_the_folder_tells(config: Path) -> None:
+    (config.parent / "faces" / "Ann" / "not").mkdir()
+    (config.parent / "faces" / "Ann" / "not" / "x.jpg").write_bytes(b"a negative")
+    text = CONFIG + "recognition: {faces: faces, ignore: [Postman, Ann], threshold: 0.6}\n"
+    config.write_text(text.replace("recognition: {faces: faces}\n", "", 1))
+    lines = run(config)[2].splitlines()
+    assert lines[1].startswith("recognition: people 1, photos 1; a name needs 0.60; of strangers about 0.07")
+    assert lines[2] == "recognition.ignore: nobody enrolled is called Postman"
+
+
 def test_a_size_that_cannot_count_is_noted(config: Path) -> None:
     config.write_text(CONFIG.replace("source: film.mp4", "source: film.mp4, min_face: 25"))
     status, _, err = run(config)
     assert status == 0
-    assert err.splitlines()[1:] == ["cameras.film: min_face is 25, but faces below 30 pixels never count"]
+    assert err.splitlines()[2:] == ["cameras.film: min_face is 25, but faces below 30 pixels never count"]
 
 
 def test_missing_files_are_told_and_nothing_is_printed(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,7 +134,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
 def test_probe_asks_the_broker_and_every_enabled_camera(config: Path, asked: dict[str, object]) -> None:
     status, out, err = run(config, probe=True)
     assert status == 1
-    assert [re.sub(r", after [0-9.]+ s$", "", line) for line in err.splitlines()[1:]] == [
+    assert [re.sub(r", after [0-9.]+ s$", "", line) for line in err.splitlines()[2:]] == [
         "mqtt          ok      127.0.0.1:1883 speaks MQTT 5",
         "cameras.door  ok      1920x1080",
         "cameras.gate  FAILED  rtsp://***@10.0.0.3/s: wrong password",
@@ -145,7 +157,7 @@ def test_probe_tells_why_the_broker_does_not_answer(
     monkeypatch.setattr(mqtt, "probe", refuse)
     status, _, err = run(config, probe=True)
     assert status == 1
-    assert err.splitlines()[1] == "mqtt          FAILED  MQTT broker 127.0.0.1:1883 refuses us: Not authorized"
+    assert err.splitlines()[2] == "mqtt          FAILED  MQTT broker 127.0.0.1:1883 refuses us: Not authorized"
 
 
 def test_schema_is_json_with_the_keys_of_the_configuration() -> None:

@@ -3,10 +3,8 @@
 import math
 from collections.abc import Iterator
 
-from camwatch.identification.recognizer import threshold_for
+from camwatch.identification.promise import rate_for
 from camwatch.records import Account, Condition, Event, EventType
-
-_RATES = (0.0001, 0.1)  # what `false_alarm_rate` can be
 
 _ASKED = {
     "faces": "usable faces",
@@ -111,12 +109,5 @@ def _as_rate(account: Account, margin: float) -> str:
     """The `false_alarm_rate` that would move the calibrated threshold by so much, where one does."""
     if account.threshold_from != "rate":
         return ""
-    wanted = account.base + margin
-    strict, loose = (threshold_for(account.people, rate) for rate in _RATES)
-    if not loose <= wanted <= strict:
-        return ""
-    low, high = map(math.log10, _RATES)
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if threshold_for(account.people, 10**middle) > wanted else (low, middle)
-    return f" (false_alarm_rate {10**low:.2g})"
+    rate = rate_for(account.people, account.base + margin)
+    return "" if rate is None else f" (false_alarm_rate {rate:.2g})"
