@@ -28,7 +28,8 @@ class Faces:
     """The faces of a dataset.
 
     Attributes:
-        embeddings: (n, dimensions) float32, unit rows.
+        embeddings: (n, dimensions) float32, unit rows: what is enrolled of each picture.
+        probes: (n, dimensions) float32, unit rows: what is searched for.
         people: (n,) whose face it is, as a number into `names`.
         names: The people.
         heights: (n,) box heights in pixels, NaN where they are not known.
@@ -36,6 +37,7 @@ class Faces:
     """
 
     embeddings: NDArray[np.float32]
+    probes: NDArray[np.float32]
     people: NDArray[np.intp]
     names: tuple[str, ...]
     heights: NDArray[np.float64]
@@ -123,15 +125,16 @@ def verification(faces: Faces, rates: Sequence[float], *, seed: int) -> Verifica
         rates: FARs at which the TAR is wanted.
         seed: Of the resampling.
     """
-    seen = centred(faces.embeddings, centre_of(faces.network))
+    seen = centred(faces.probes, centre_of(faces.network))
     edges = np.linspace(-1.0, 1.0, _BINS + 1)
     genuine, impostor = np.zeros(_BINS, np.int64), np.zeros(_BINS, np.int64)
     for scores, same in _pairs(seen, faces.people):
         genuine += np.histogram(scores[same], edges)[0]
         impostor += np.histogram(scores[~same], edges)[0]
-    above = np.cumsum(impostor[::-1])[::-1]  # at or above each bin's lower edge
+    above = np.append(np.cumsum(impostor[::-1])[::-1], 0)  # at or above each bin's lower edge, and beyond them all
+    limit_at = np.append(edges[:-1], edges[-1] + (edges[1] - edges[0]))
     supported = [rate for rate in rates if rate * impostor.sum() >= 10]
-    limits = [float(edges[int(np.argmax(above <= rate * impostor.sum()))]) for rate in supported]
+    limits = [float(limit_at[int(np.argmax(above <= rate * impostor.sum()))]) for rate in supported]
     accepted, total = _by_person(seen, faces, limits)
     points = [
         RatePoint(rate, limit, share(accepted[:, at], total, seed=seed))
@@ -197,7 +200,7 @@ def open_set(
         return None
     threshold = threshold_for(people, rate)
     rng = np.random.default_rng([seed, people, photos])
-    seen = centred(faces.embeddings, centre_of(faces.network))
+    seen = centred(faces.probes, centre_of(faces.network))
     tally = _Tally(len(faces.names), bins)
     for _ in range(galleries):
         chosen = rng.permutation(enough)[:people]
@@ -334,7 +337,7 @@ def closed_set(faces: Faces, enrolled: Callable[[int], int], *, seed: int) -> tu
     probes = np.concatenate([rows[first:] for rows, first in parts])
     gallery = Gallery(photos, faces.network)
     people = np.array([int(name) for name in gallery.people], np.intp)
-    scores = centred(faces.embeddings[probes], centre_of(faces.network)) @ gallery.templates.T
+    scores = centred(faces.probes[probes], centre_of(faces.network)) @ gallery.templates.T
     said, truth = people[scores.argmax(axis=1)], faces.people[probes]
     right, total = (np.zeros(len(faces.names), np.int64) for _ in range(2))
     np.add.at(right, truth[said == truth], 1)

@@ -54,11 +54,13 @@ class Portrait:
 class Embedded:
     """A picture's embedding: the mean of the face's and its mirror image's, (512,) float32, unit length.
 
-    `height` is that of the face's box in pixels, None where the picture is a crop.
+    `single` is that of the face alone, as frames of a camera are searched. `height` is that of the face's box in
+    pixels, None where the picture is a crop.
     """
 
     photo: PhotoFile
     embedding: Embedding
+    single: Embedding
     height: float | None = None
 
 
@@ -152,10 +154,13 @@ def embed_dataset(
     def flush() -> None:
         if waiting:
             crops = np.stack([face for _, face, _ in waiting])
-            both = analyzer.embed(np.concatenate([crops, crops[:, :, ::-1]])).astype(np.float64)
-            mean = both[: len(crops)] + both[len(crops) :]
+            both = analyzer.embed(np.concatenate([crops, crops[:, :, ::-1]]))
+            mean = both[: len(crops)].astype(np.float64) + both[len(crops) :]
             rows = (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
-            embedded.extend(Embedded(photo, row, tall) for (photo, _, tall), row in zip(waiting, rows, strict=True))
+            embedded.extend(
+                Embedded(photo, row, single, tall)
+                for (photo, _, tall), row, single in zip(waiting, rows, both, strict=False)  # mirror images follow
+            )
             waiting.clear()
 
     found: Iterator[tuple[PhotoFile, Picture, float | None]]

@@ -25,7 +25,7 @@ def dataset(pictures: dict[int, int], *, cosine: float = 0.8, dimensions: int = 
     rows = [like(person(who), cosine, 100 * who + number) for who, count in pictures.items() for number in range(count)]
     people = np.repeat(np.arange(len(pictures)), list(pictures.values()))
     heights = np.tile([50.0, 120.0], len(rows))[: len(rows)]
-    return Faces(np.stack(rows), people, tuple(f"p{who}" for who in pictures), heights, "test")
+    return Faces(np.stack(rows), np.stack(rows), people, tuple(f"p{who}" for who in pictures), heights, "test")
 
 
 def test_verification_counts_every_pair_once_and_agrees_with_sklearn() -> None:
@@ -46,6 +46,23 @@ def test_verification_counts_every_pair_once_and_agrees_with_sklearn() -> None:
         assert point.tar.low <= point.tar.value <= point.tar.high
     assert [point.far for point in found.points] == [0.1, 0.03]
     assert found.unsupported == (1e-6,)
+
+
+def test_the_same_pictures_under_two_names_accept_nobody_rather_than_everybody() -> None:
+    faces = dataset({1: 20, 2: 20, 3: 10})
+    rows = faces.embeddings.copy()
+    rows[:40] = rows[0]  # more impostor pairs at a cosine of 1 than either rate allows
+    found = verification(Faces(rows, rows, faces.people, faces.names, faces.heights, "test"), (0.1, 0.02), seed=0)
+    assert [(point.threshold > 1, point.tar.value) for point in found.points] == [(True, 0.0), (True, 0.0)]
+
+
+def test_pictures_are_searched_for_as_a_camera_sees_them_and_enrolled_with_mirror_images() -> None:
+    faces = dataset(dict.fromkeys(range(1, 7), 4), cosine=0.95)
+    strange = dataset(dict.fromkeys(range(11, 17), 4), cosine=0.95).embeddings
+    other = Faces(faces.embeddings, strange, faces.people, faces.names, faces.heights, "test")
+    found = open_set(other, 3, 2, rate=0.01, galleries=5, seed=0)
+    assert found is not None and found.found.value == 0.0
+    assert verification(other, (0.1,), seed=0).points[0].tar.value == 1.0, "probes are like each other"
 
 
 def test_intervals_come_from_people_not_from_pictures() -> None:
@@ -107,7 +124,7 @@ def test_a_twin_who_is_not_enrolled_is_named_and_counted() -> None:
     twin = np.stack([like(person(1), 0.93, 900 + n) for n in range(4)])
     embeddings = faces.embeddings.copy()
     embeddings[faces.of(1)] = twin  # the second person looks like the first
-    both = Faces(embeddings, faces.people, faces.names, faces.heights, "test")
+    both = Faces(embeddings, embeddings, faces.people, faces.names, faces.heights, "test")
     found = open_set(both, 1, 2, rate=0.01, galleries=1000, seed=0)
     assert found is not None
     # One of the two is enrolled in a third of the galleries, and then 4 of the 20 strangers' pictures are the other's.
@@ -125,7 +142,7 @@ def test_the_closed_set_counts_right_answers_and_lists_the_others() -> None:
     faces = dataset({1: 5, 2: 4, 3: 3}, cosine=0.9)
     wrong = faces.embeddings.copy()
     wrong[4] = like(person(2), 0.9, 77)  # the last picture of the first person shows the second
-    mixed = Faces(wrong, faces.people, faces.names, faces.heights, "test")
+    mixed = Faces(wrong, wrong, faces.people, faces.names, faces.heights, "test")
     found, confusions = closed_set(mixed, lambda count: 2, seed=0)
     assert (found.count, found.total) == (3 + 2 + 1 - 1, 6)
     assert [(one.one, one.other) for one in confusions] == [("p1", "p2")]

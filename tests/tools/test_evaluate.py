@@ -51,6 +51,7 @@ def painted(folder: Path, people: dict[str, int]) -> Path:
 def test_a_report_is_there_whole_private_and_loads_nothing(tmp_path: Path) -> None:
     people = {"Ann": 4, "Bob": 3, "<script>alert(1)<b>": 3, "Zoë": 1}
     folder = painted(tmp_path / "set", people)
+    (folder / "Ann" / "<i>torn.png").write_bytes(b"no picture")
     text, notes = ran(folder, aligned=True, report=tmp_path / "report", galleries=20, analyzer=Painted())
     assert "4 people, 11 pictures" in text and "index.html" in notes
     report = tmp_path / "report"
@@ -65,6 +66,9 @@ def test_a_report_is_there_whole_private_and_loads_nothing(tmp_path: Path) -> No
     assert "<script" not in shown and "&lt;script&gt;" in shown
     assert not re.search(r"(src|href)\s*=\s*[\"']?\s*(https?:)?//|@import|url\(", shown)
     assert "default-src 'none'" in shown
+    [skipped] = found["skipped"]
+    assert "<i>torn.png" in skipped and skipped in notes and "skipped: 1" in text
+    assert "Skipped" in shown and "&lt;i&gt;torn.png" in shown and "<i>" not in shown
     for name in re.findall(r'src="([^"]+)"', shown):
         assert cv2.imread(str(report / name)) is not None
 
@@ -119,9 +123,19 @@ def test_enrolling_as_many_as_asked_for(tmp_path: Path) -> None:
     assert made(faces).closed.total == 2 + 4 + 1
 
 
+def test_the_trained_classifier_is_measured_on_the_same_pictures() -> None:
+    faces = dataset({1: 5, 2: 9, 3: 4}, cosine=0.9)
+    rows = faces.embeddings.copy()
+    rows[4] = rows[6]  # the last picture of the first person shows the second
+    found = made(Faces(rows, rows, faces.people, faces.names, faces.heights, "test"), train=3)
+    assert (found.trained.count, found.trained.total) == (2 + 6 + 1 - 1, 9)
+    assert found.closed.count == found.trained.count
+    assert "classifier" in table(found) and "right_by_classifier" in str(document(found)["closed_set"])
+
+
 def test_names_cannot_steer_the_terminal() -> None:
     faces = dataset({1: 4, 2: 4})
-    hostile = Faces(faces.embeddings, faces.people, ("a\x1b[2Jb\n", "\u202ec"), faces.heights, "test")
+    hostile = Faces(faces.embeddings, faces.probes, faces.people, ("a\x1b[2Jb\n", "\u202ec"), faces.heights, "test")
     for said in (table(made(hostile)), page(made(hostile), [])):
         assert "\x1b" not in said and "\u202e" not in said
 

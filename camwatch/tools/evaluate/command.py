@@ -67,7 +67,12 @@ def evaluate(
         for problem in problems:
             steps.note(f"skipped {problem}")
         analyzer = analyzer or FaceAnalyzer()
-        embedded = embed_dataset(analyzer, photos, aligned=aligned, note=steps.skipped, done=steps.advance)
+
+        def skipped(path: str, reason: str) -> None:
+            problems.append(f"{path}: {reason}")
+            steps.skipped(path, reason)
+
+        embedded = embed_dataset(analyzer, photos, aligned=aligned, note=skipped, done=steps.advance)
     if not embedded:
         raise InputError(f"{dataset}: no picture with a face to evaluate")
     faces = _faces(embedded, analyzer.network)
@@ -80,6 +85,7 @@ def evaluate(
             galleries=galleries,
             seed=seed,
             train=train_images_per_class,
+            skipped=tuple(problems),
             done=steps.advance,
         )
     if json_output:
@@ -106,6 +112,7 @@ def _faces(embedded: Sequence[Embedded], network: str) -> Faces:
     numbers = {name: number for number, name in enumerate(names)}
     return Faces(
         embeddings=np.stack([one.embedding for one in embedded]),
+        probes=np.stack([one.single for one in embedded]),
         people=np.array([numbers[one.photo.person] for one in embedded], np.intp),
         names=tuple(names),
         heights=np.array([np.nan if one.height is None else one.height for one in embedded]),

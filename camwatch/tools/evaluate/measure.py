@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camwatch.errors import InputError
+from camwatch.identification.classifier import Classifier
 from camwatch.identification.evaluation import (
     Faces,
     Likeness,
@@ -17,6 +18,7 @@ from camwatch.identification.evaluation import (
     closed_set,
     odd_ones,
     open_set,
+    share,
     verification,
 )
 
@@ -25,6 +27,9 @@ PEOPLE = (1, 3, 10, 30, 100)
 PHOTOS = (1, 3, 5)
 _LISTED = 10
 """How many of the worst pairs and pictures are told."""
+
+_MOST_CLASSES = 200
+"""With more people the classifier is left out: it takes many minutes to fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +54,13 @@ class Evaluation:
         seed, galleries: Of the random choices.
         enrolled: How many pictures of each person the closed set enrolled, in words.
         closed, confusions: Share of right answers, and the wrong ones.
+        trained: Share of right answers of the classifier that `train` fits to the same pictures.
         verification: All pictures against all.
         open: Random galleries.
         alike: The most similar people.
         odd: The pictures least like the others of their person.
         missing: What could not be measured, one sentence each.
+        skipped: What was left out of the dataset, and why, one line each.
     """
 
     people: int
@@ -65,11 +72,13 @@ class Evaluation:
     enrolled: str
     closed: Share | None
     confusions: tuple[Likeness, ...]
+    trained: Share | None
     verification: Verification | None
     open: tuple[OpenSet, ...]
     alike: tuple[Likeness, ...]
     odd: tuple[Odd, ...]
     missing: tuple[str, ...]
+    skipped: tuple[str, ...]
 
 
 def measure(
@@ -80,6 +89,7 @@ def measure(
     galleries: int,
     seed: int,
     train: int | None,
+    skipped: tuple[str, ...] = (),
     done: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Measure it all.
@@ -91,6 +101,7 @@ def measure(
         galleries: How many random galleries of each size.
         seed: Of all random choices.
         train: How many pictures of each person the closed set enrolls; half of them where None.
+        skipped: What was left out before, and why.
         done: Called after each part, `PARTS` times.
 
     Raises:
@@ -106,11 +117,15 @@ def measure(
         return min(count, train) if train is not None else (count + 1) // 2
 
     tested = sum(int(count) - first(int(count)) for count in pictures)
-    closed, confusions = None, list[Likeness]()
+    closed, trained, confusions = None, None, list[Likeness]()
     if len(faces.names) < 2 or not tested:
         missing.append("closed set: two people are needed, and pictures left to search for after some were enrolled")
     else:
         closed, confusions = closed_set(faces, first, seed=seed)
+        if len(faces.names) <= _MOST_CLASSES:
+            trained = _trained(faces, first, seed)
+        else:
+            missing.append(f"closed set by the classifier of `train`: only up to {_MOST_CLASSES} people")
     done()
     verified = None
     if several and len(faces.names) > 1:
@@ -144,6 +159,7 @@ def measure(
         enrolled="the first half of each person's" if train is None else f"the first {train} of each person's",
         closed=closed,
         confusions=tuple(confusions[:_LISTED]),
+        trained=trained,
         verification=verified,
         open=tuple(opened),
         alike=tuple(alike(faces, _LISTED)),
@@ -151,7 +167,20 @@ def measure(
             Odd(paths[row], near.one, own, near.other, near.score) for row, own, near in odd_ones(faces, _LISTED)
         ),
         missing=tuple(missing),
+        skipped=skipped,
     )
+
+
+def _trained(faces: Faces, first: Callable[[int], int], seed: int) -> Share:
+    """What `train` and `classify` give where the first pictures of each person are trained on, the others tested."""
+    parts = [np.split(rows, [first(len(rows))]) for rows in map(faces.of, range(len(faces.names)))]
+    known, tested = (np.concatenate(rows) for rows in zip(*parts, strict=True))
+    labels = [f"{person}" for person in faces.people[known]]
+    fitted = Classifier.fit(faces.embeddings[known], labels, network=faces.network)
+    said = np.array([int(one.person) for one in fitted.classify(faces.embeddings[tested])], np.intp)
+    truth = faces.people[tested]
+    total = np.bincount(truth, minlength=len(faces.names))
+    return share(np.bincount(truth[said == truth], minlength=len(faces.names)), total, seed=seed)
 
 
 def _sizes(pictures: NDArray[np.intp], photos: int) -> list[int]:

@@ -61,9 +61,8 @@ def _open_set(found: Evaluation) -> bytes:
         _, named, right = one.curve.T
         seen = named > 0
         (line,) = axes.semilogx(named[seen], right[seen], label=f"{one.people} people")
-        axes.plot(
-            max(one.named.value, float(named[seen].min(initial=1.0))), one.found.value, "o", color=line.get_color()
-        )
+        at = one.named.value or float(named[seen].min(initial=1.0))  # no logarithm of 0: the left end
+        axes.plot(at, one.found.value, "o", color=line.get_color())
     axes.axvline(found.rate, color="grey", linestyle=":", label="asked for")
     axes.set_title(f"{photos} photos each; points: camwatch's own threshold", fontsize=10)
     axes.grid(alpha=0.3)

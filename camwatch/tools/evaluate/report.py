@@ -36,15 +36,18 @@ def table(found: Evaluation) -> str:
             lines.append("  " + "  ".join(cells).rstrip())
         lines.append("")
     lines += [f"not measured: {one}" for one in found.missing]
+    if found.skipped:
+        lines.append(f"skipped: {len(found.skipped)} pictures or folders, of which is told above")
     return "\n".join(lines).rstrip()
 
 
 def _parts(found: Evaluation) -> Iterator[tuple[str, list[list[str]]]]:
     """Each table: its title and its rows, the first of them the heads."""
     if found.closed is not None:
-        row = [found.enrolled, str(found.closed.total), *_of(found.closed)]
-        heads = ["enrolled", "searched", "right", INTERVAL]
-        yield "closed set: the most similar person is the right one", [heads, row]
+        ways = (("the most similar template", found.closed), ("the classifier of train", found.trained))
+        rows = [[way, str(part.total), *_of(part)] for way, part in ways if part is not None]
+        title = f"closed set: {found.enrolled} pictures are enrolled, the others searched for"
+        yield title, [["by", "searched", "right", INTERVAL], *rows]
     if found.confusions:
         rows = [[_safe(one.one), _safe(one.other), f"{one.score:.2f}"] for one in found.confusions]
         yield "taken for another", [["true", "said", "similarity"], *rows]
@@ -60,7 +63,8 @@ def _parts(found: Evaluation) -> Iterator[tuple[str, list[list[str]]]]:
         sized = max(found.open, key=lambda one: (len(one.by_height), one.people))
         if len(sized.by_height) > 1:
             rows = [[f"from {low:.0f}", str(part.total), *_of(part)] for low, part in sized.by_height]
-            title = f"found by height of the face in pixels, {sized.people} people with {sized.photos} photos"
+            enrolled = f"people enrolled: {sized.people}, photos of each: {sized.photos}"
+            title = f"found by height of the face in pixels; {enrolled}"
             yield title, [["pixels", "searches", "found", INTERVAL], *rows]
     if found.alike:
         rows = [[_safe(one.one), _safe(one.other), f"{one.score:.2f}"] for one in found.alike]
@@ -107,6 +111,7 @@ def document(found: Evaluation) -> dict[str, object]:
         else {
             "enrolled": found.enrolled,
             "right": _share(found.closed),
+            "right_by_classifier": None if found.trained is None else _share(found.trained),
             "confusions": [[one.one, one.other, round(one.score, 4)] for one in found.confusions],
         },
         "verification": None
@@ -145,6 +150,7 @@ def document(found: Evaluation) -> dict[str, object]:
             for one in found.odd
         ],
         "missing": list(found.missing),
+        "skipped": list(found.skipped),
     }
 
 
@@ -198,10 +204,11 @@ def page(found: Evaluation, pictures: Sequence[str]) -> str:
         parts.append(f"<h2>{html.escape(title)}</h2><table><tr>{_row('th', heads)}</tr>")
         parts += [f"<tr>{_row('td', row)}</tr>" for row in rows]
         parts.append("</table>")
-    if found.missing:
-        parts.append("<h2>Not measured</h2><ul>")
-        parts += [f"<li>{html.escape(one)}</li>" for one in found.missing]
-        parts.append("</ul>")
+    for title, lines in (("Not measured", found.missing), ("Skipped", found.skipped)):
+        if lines:
+            parts.append(f"<h2>{title}</h2><ul>")
+            parts += [f"<li>{html.escape(_safe(one))}</li>" for one in lines]
+            parts.append("</ul>")
     return "\n".join([*parts, "</body></html>", ""])
 
 
