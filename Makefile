@@ -3,6 +3,7 @@
 # make test      all tests; ARGS="-k ring" passes options to pytest
 # make homeassistant  a Home Assistant for the tests that need one (five minutes; Python 3.13)
 # make bench     measures everything, about an hour; fills docs/performance.md
+# make accuracy  who is named and who is not, on a kit of pictures: make accuracy KIT=FOLDER; fills docs/accuracy.md
 # make badinput  a hundred thousand bad inputs of every kind, about twenty minutes
 # make faults    breaks everything a thousand times and counts what is lost, 40 minutes; see docs/faults.md
 # make soak      an hour of ordinary trouble, and whether anything grows: make soak MINUTES=60
@@ -26,7 +27,7 @@ export PIP_ROOT_USER_ACTION := ignore
 PIP := $(BIN)/python -m pip --no-input
 
 .DEFAULT_GOAL := install
-.PHONY: install check lint types contracts test audit homeassistant bench badinput faults soak demo clean
+.PHONY: install check lint types contracts test audit homeassistant bench accuracy badinput faults soak demo clean
 
 install: $(STAMP)
 	@$(BIN)/python setup/system.py libraries
@@ -70,6 +71,10 @@ bench: install
 	$(BIN)/python -m camwatch bench --json $(ARGS) > benchmarks/results/bench.json
 	$(BIN)/python -m benchmarks.report benchmarks/results/bench.json
 	$(BIN)/python -m benchmarks.growth benchmarks/results/bench.json
+
+accuracy: install
+	@mkdir -p benchmarks/results
+	$(BIN)/python -m benchmarks.accuracy $(if $(KIT),--kit '$(KIT)') $(ARGS)
 
 badinput: install
 	$(BIN)/python -m tests.badinput $(ARGS)

@@ -7,13 +7,19 @@ A kit is a folder with `labels.json`: `lfw` (gallery, probes, unknown, cctv_prob
 face by face; videos run at 5 analysed frames a second through sampling, analyzer and `Decider`, as in the daemon.
 """
 
+import contextlib
+import importlib.util
+import io
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from camwatch.capture.file import FileSource
 from camwatch.capture.motion import MotionGate
@@ -27,7 +33,7 @@ from camwatch.identification.evidence import Gates
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
 from camwatch.pipeline import CameraRules, Decider, observe
-from camwatch.records import Enrolled, Event, Frame, Observation
+from camwatch.records import Enrolled, Event, EventType, Frame, Observation
 
 FPS = 5.0
 MIN_FACE = 20
@@ -78,6 +84,45 @@ def run(analyzer: FaceAnalyzer, kit: Path) -> Outcome:
         outcome.events[video], outcome.embedded[video] = watched.events, (watched.embedded, watched.faces)
         outcome.pred["videos"][video] = visits(watched.events)
     return outcome
+
+
+def score(kit: Path, pred: Mapping[str, Any]) -> dict[str, Any]:
+    """What the kit's own scorer makes of `Outcome.pred`."""
+    spec = importlib.util.spec_from_file_location("score_kit", kit / "score_kit.py")
+    assert spec is not None and spec.loader is not None
+    scorer = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(scorer)
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file, contextlib.redirect_stdout(io.StringIO()):
+        json.dump(pred, file)
+        file.flush()
+        return dict(scorer.main(str(kit), file.name))
+
+
+def waits(events: Iterable[Event]) -> list[float]:
+    """Seconds of the recording from the first usable face of each named visit to its name."""
+    named = [event for event in events if event.event_type is EventType.RECOGNIZED and event.account is not None]
+    return [event.decided_at - event.account.faces[0].seen for event in named if event.account and event.account.faces]
+
+
+def figures(scored: Mapping[str, Any], events: Mapping[str, Sequence[Event]]) -> dict[str, float]:
+    """What the accuracy gate compares: the scorer's figures, and how long names took."""
+    stills = {"stills": scored["lfw"], "40 pixels": scored["cctv 40px"]}
+    told = {
+        f"{label}: {name}": float(part[key])
+        for label, part in stills.items()
+        for name, key in (("found", "TPIR"), ("misnamed", "misidentified"), ("strangers named", "FPIR"))
+    }
+    photos, videos = scored["photos"], scored["videos"]
+    told |= {
+        "group photos: faces found, share": float(photos["detected"]),
+        "group photos: named rightly": float(photos["named_right"]),
+        "group photos: named wrongly": float(photos["named_wrong"] + photos["unknown_named"]),
+        "clips: visits named": float(videos["recognised"]),
+        "clips: false names": float(videos["false_names"]),
+        "clips: repeated events": float(videos["repeated_events"]),
+    }
+    seconds = [wait for said in events.values() for wait in waits(said)]
+    return told | {f"clips: seconds to the name, p{at}": float(np.percentile(seconds, at)) for at in (50, 95)}
 
 
 def batches(video: Path, *, fps: float = FPS) -> Iterator[list[Frame]]:

@@ -1,8 +1,5 @@
 """The whole path on real faces: at least the figures of the reference implementation, and its promises kept."""
 
-import importlib.util
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +8,7 @@ import pytest
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.records import Event, EventType
 from tests.accuracy import kit
+from tests.accuracy.gate import check
 from tests.identification.scene import check_contract
 
 pytestmark = [pytest.mark.weights, pytest.mark.timeout(1800)]
@@ -22,14 +20,12 @@ def outcome(analyzer: FaceAnalyzer, eval_kit: Path) -> kit.Outcome:
 
 
 @pytest.fixture(scope="module")
-def score(outcome: kit.Outcome, eval_kit: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    spec = importlib.util.spec_from_file_location("score_kit", eval_kit / "score_kit.py")
-    assert spec is not None and spec.loader is not None
-    scorer = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(scorer)
-    pred = tmp_path_factory.mktemp("kit") / "pred.json"
-    pred.write_text(json.dumps(outcome.pred))
-    yield scorer.main(str(eval_kit), str(pred))
+def score(outcome: kit.Outcome, eval_kit: Path) -> dict[str, Any]:
+    return kit.score(eval_kit, outcome.pred)
+
+
+def test_the_kit_gives_the_figures_that_are_expected(outcome: kit.Outcome, score: dict[str, Any]) -> None:
+    check("kit", kit.figures(score, outcome.events))
 
 
 def test_enrolled_people_are_found_and_strangers_are_not(score: dict[str, Any]) -> None:
