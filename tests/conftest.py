@@ -81,10 +81,13 @@ def user_cache() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def analyzer(user_cache: Path) -> "FaceAnalyzer":
-    """One analyzer with the real weights for the whole run, as a plain install has it: TensorFlow starts once."""
+    """One analyzer with the real weights for the whole run, on what a plain install has: TensorFlow starts once.
+
+    In float32, so that expected figures are the same on every machine.
+    """
     from camwatch.engine.analyzer import FaceAnalyzer
 
-    return FaceAnalyzer(runtime="tensorflow")
+    return FaceAnalyzer(runtime="tensorflow", precision="float32")
 
 
 @pytest.fixture
