@@ -23,7 +23,7 @@ from camwatch.publishing.outbox import Outbox
 from camwatch.publishing.publisher import MqttPublisher
 from camwatch.publishing.snapshots import jpeg
 from camwatch.publishing.topics import Topics
-from camwatch.records import CameraState, Event, EventType, Observation
+from camwatch.records import IGNORED, CameraState, Event, EventType, Observation
 from camwatch.service.presence import Presence
 from camwatch.service.rate import Rate
 from camwatch.service.telemetry import Telemetry
@@ -381,14 +381,16 @@ class Reporting:
         self._leaving.clear()
 
     def _log(self, event: Event) -> None:
-        who = event.person or "nobody known"
+        who, short = event.person or "nobody known", event.event_id[:8]  # as `camwatch explain` takes it
         score = "" if event.score is None else f", similarity {event.score:.2f} of {event.threshold:.2f}"
         match event.event_type:
             case EventType.RECOGNIZED:
-                log.info("%s: this is %s%s (%d faces)", event.camera, who, score, event.faces_used)
+                log.info("%s: this is %s%s (%d faces); event %s", event.camera, who, score, event.faces_used, short)
             case EventType.UNKNOWN:
-                log.info("%s: this is nobody we know%s (%d faces)", event.camera, score, event.faces_used)
+                used = event.faces_used
+                log.info("%s: this is nobody we know%s (%d faces); event %s", event.camera, score, used, short)
             case EventType.ENDED:
                 stay = event.last_seen - event.first_seen
-                why = f", never decided: {event.reason}" if event.reason else ""
-                log.info("%s: the visit of %s ended after %.0f s%s", event.camera, who, stay, why)
+                why = f", never decided: {event.reason}" if event.reason not in (None, IGNORED) else ""
+                who = "somebody to be ignored" if event.reason == IGNORED else who
+                log.info("%s: the visit of %s ended after %.0f s%s; event %s", event.camera, who, stay, why, short)
