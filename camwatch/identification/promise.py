@@ -53,7 +53,8 @@ class Promise:
     @property
     def sentence(self) -> str:
         """All of it in words."""
-        said = f"of strangers about {_percent(self.expected)} are expected to get a name, at most {_percent(self.most)}"
+        few, most = 100 * self.expected, 100 * self.most
+        said = f"of strangers about {few:.2g} % are expected to get a name, at most {most:.2g} %"
         if self.asked is None or self.most <= self.asked:
             return said
         if self.asked < _RATES[-1]:
@@ -63,8 +64,8 @@ class Promise:
             return f"{said}: more than the {_percent(self.asked)} asked for; a stricter rate comes nearer"
         if self.most <= _wilson(self.asked):
             return f"{said}: {STRANGERS} were measured, who tell no more"
-        few = "" if self.photos >= _PHOTOS[1] else "; three or more photos of everybody make it surer"
-        return f"{said}: galleries of {self.people} differ, {_percent(self.asked)} is kept on average only{few}"
+        more = "" if self.photos >= _PHOTOS[1] else "; three or more photos of everybody make it surer"
+        return f"{said}: galleries of {self.people} differ, {_percent(self.asked)} is kept on average only{more}"
 
 
 def promise(people: int, photos: int, *, asked: float | None, threshold: float) -> Promise | None:
