@@ -83,6 +83,17 @@ def prune(state: Path, *, keep: int, max_age: float, now: float) -> None:
         Accounts(state / ACCOUNTS_FOLDER, faces=False, keep=_EACH_VISIT * keep, max_age=max_age).prune(now)
 
 
+def accounts_of(state: Path, person: str, visits: Collection[str]) -> list[Path]:
+    """The accounts of a person's visits, and those of others that name the person; the arguments are as below.
+
+    Raises:
+        StateError: One cannot be read.
+    """
+    folder = state / ACCOUNTS_FOLDER
+    others = orphans(folder, accounts.SUFFIX, visits)
+    return files_of(folder, accounts.SUFFIX, visits) + [path for path in others if naming(person) in _content(path)]
+
+
 def erase_person(state: Path, person: str, visits: Collection[str]) -> None:
     """Remove pictures and accounts of a person's visits, and the accounts of others that name the person.
 
@@ -95,9 +106,7 @@ def erase_person(state: Path, person: str, visits: Collection[str]) -> None:
         StateError: Something cannot be read or removed.
     """
     erase(files_of(state / SNAPSHOTS_FOLDER, snapshots.SUFFIX, visits))
-    folder = state / ACCOUNTS_FOLDER
-    erase(files_of(folder, accounts.SUFFIX, visits))
-    erase([path for path in orphans(folder, accounts.SUFFIX, visits) if naming(person) in _content(path)])
+    erase(accounts_of(state, person, visits))
 
 
 def erase_orphans(state: Path, visits: Collection[str]) -> None:

@@ -206,6 +206,7 @@ def _erase_history(
     if not (state / EVENTS_FILE).exists():
         return traces(state, name)  # no daemon has ever run here
     pictures = [visit for visit in history.visits if (state / SNAPSHOTS_FOLDER / f"{visit}.jpg").exists()]
+    told = archive.accounts_of(state, name, history.visits)
     requests = Requests(state)
     waiting = [one for one in requests.waiting() if one.slug == history.slug and one.person in (None, name)]
     request = requests.ask(name, history.slug)
@@ -227,6 +228,7 @@ def _erase_history(
     gone = [visit for visit in pictures if not (state / SNAPSHOTS_FOLDER / f"{visit}.jpg").exists()]
     now_there = set(visits_of(state / EVENTS_FILE, name))
     print(f"{name}: snapshots erased: {len(gone)}", file=results)
+    print(f"{name}: accounts of events erased: {sum(not path.exists() for path in told)}", file=results)
     print(f"{name}: visits erased: {len(set(history.visits) - now_there)}", file=results)
     print(f"{name}: retained messages taken back: {len(set(history.topics) - set(topics))}", file=results)
     return left + _at_the_broker(topics, request, trouble, running)

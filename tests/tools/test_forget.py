@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.errors import InputError, StateError
 from camwatch.identification.cache import read_cache, write_cache
 from camwatch.identification.faces import scan
+from camwatch.publishing.accounts import ACCOUNTS_FOLDER, Accounts
 from camwatch.publishing.discovery import Discovery
 from camwatch.publishing.events import encode, payload
 from camwatch.publishing.kept import Kept
@@ -27,6 +29,7 @@ from camwatch.records import Enrolled, Event, EventType, Picture, Quality
 from camwatch.tools.enroll import enroll
 from camwatch.tools.forget import at_broker, forget
 from tests.conftest import Footage
+from tests.publishing.test_accounts import account
 from tests.rigs.mosquitto import Mosquitto, Subscriber
 from tests.tools.pictures import frames, save
 
@@ -52,12 +55,14 @@ def keep_visits(state: Path, people: dict[str, str], *, acknowledged: bool = Tru
     state.mkdir()
     outbox, _ = Outbox.open(state / EVENTS_FILE, 0.0)
     snapshots = Snapshots(state / SNAPSHOTS_FOLDER, keep=10, max_age=100.0)
+    accounts = Accounts(state / ACCOUNTS_FOLDER, faces=True, keep=10, max_age=100.0)
     for visit, person in people.items():
         for number, kind in enumerate((EventType.RECOGNIZED, EventType.ENDED), 1):
             event = Event(
                 kind, f"{visit}-{number}", visit, number, "door", person, 0.9, 0.5, 0.01, None, 3, 3, 0.9,
                 (0.1, 0.1, 0.2, 0.2), 0.0, 1.0, 1.0, None, None, None,
             )  # fmt: skip
+            accounts.save(replace(event, account=account(person)), 0.0)
             outbox.put([(event, encode(payload(event, node="nvr", late=False, snapshot=f"{visit}.jpg")))], 0.0)
             if acknowledged:
                 outbox.acknowledge([event.event_id], 0.0)
@@ -99,6 +104,7 @@ def test_who_is_forgotten_leaves_nothing(footage: Footage, analyzer: FaceAnalyze
     assert lines[2:] == [
         "Adam: photos erased: 2, embeddings erased: 2",
         "Adam: snapshots erased: 2",
+        "Adam: accounts of events erased: 4",
         "Adam: visits erased: 2",
         "Adam: retained messages taken back: 0",
         f"nothing of Adam is left in {faces}, {state}",
@@ -119,6 +125,7 @@ def test_the_history_goes_even_where_the_photos_are_gone_already(tmp_path: Path)
     assert lines == [
         f"Adam: no photos in {faces}",
         "Adam: snapshots erased: 1",
+        "Adam: accounts of events erased: 2",
         "Adam: visits erased: 1",
         "Adam: retained messages taken back: 0",
         f"nothing of Adam is left in {faces}, {state}",
