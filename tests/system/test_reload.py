@@ -33,14 +33,19 @@ class Reloaded:
         """Of main, of inference, and of each camera's reader."""
         found = {"main": self.process.pid}
         for camera in self.config["cameras"]:
-            self.process.wait_for(lambda name=camera: self.reader(name) is not None, 30, f"no reader of {camera}")
-            found[camera] = self.reader(camera) or 0
+            seen: list[int | None] = []  # one look that finds it: a next one may miss a process that is there
+            self.process.wait_for(lambda name=camera, seen=seen: self._look(name, seen), 30, f"no reader of {camera}")
+            found[camera] = seen[-1] or 0
         found["inference"] = self.process.child("inference_main").pid
         return found
 
     def open_files(self) -> set[str]:
         """Files that children have open."""
         return {file.path for child in self.process.children() for file in child.open_files()}
+
+    def _look(self, camera: str, seen: list[int | None]) -> bool:
+        seen.append(self.reader(camera))
+        return seen[-1] is not None
 
     def reader(self, camera: str) -> int | None:
         """The pid of a camera's reader."""
