@@ -177,6 +177,8 @@ def store_photo(folder: Path, person: str, data: bytes, suffix: str, *, negative
 def forget(folder: Path, person: str) -> Forgotten:
     """Erase all that the folder holds of a person: cached embeddings, photos, the person's folders.
 
+    Also the same pictures where they deny others. Other pictures of the person there cannot be told from strangers'.
+
     Raises:
         PhotoError: Nobody has this name, or something could not be erased.
     """
@@ -186,14 +188,19 @@ def forget(folder: Path, person: str) -> Forgotten:
     if not homes:
         there = ", ".join(found.people) or "nobody"
         raise PhotoError(f"{folder}: nobody is called {person!r}; there are: {there}")
-    photos = tuple(photo.path for photo in found.photos if photo.person == name)
+    own = {photo.sha256 for photo in found.photos if photo.person == name and not photo.negative}
+    # The same picture may say of another person that this is not who it is: it still shows this one.
+    shown = [photo for photo in found.photos if photo.person == name or (photo.negative and photo.sha256 in own)]
+    photos = tuple(photo.path for photo in shown)
     targets = tuple(path.resolve() for path in photos if path.is_symlink())
     try:
-        cached = keep_rows(folder, {photo.sha256 for photo in found.photos if photo.person != name})
+        cached = keep_rows(folder, {photo.sha256 for photo in found.photos if photo not in shown})
         for leftover in folder.glob(f".{CACHE_FILE}.*"):  # what a crash left of the cache
             leftover.unlink(missing_ok=True)
         for home in homes:
             _erase(home)
+        for photo in shown:
+            photo.path.unlink(missing_ok=True)
         _sync(folder)
     except OSError as error:
         raise PhotoError(f"{error.filename or folder}: cannot be erased: {error.strerror or error}") from error

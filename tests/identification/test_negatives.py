@@ -1,11 +1,13 @@
 """ "Not this person": faces that were taken for somebody, and are not."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from camwatch.errors import PhotoError
+from camwatch.identification.cache import read_cache
 from camwatch.identification.faces import forget, scan, signature, store_photo
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.loader import load_folder
@@ -91,7 +93,8 @@ def test_negatives_make_nobody_a_person() -> None:
 
 
 def embed(who: str, path: Path) -> Enrolled:
-    return Enrolled(who, path.name, path.read_bytes().hex(), person(len(path.read_bytes()))[None], GOOD)
+    content = path.read_bytes()
+    return Enrolled(who, path.name, hashlib.sha256(content).hexdigest(), person(len(content))[None], GOOD)
 
 
 def test_they_lie_in_a_folder_of_the_persons_and_are_forgotten_with_it(tmp_path: Path) -> None:
@@ -105,6 +108,17 @@ def test_they_lie_in_a_folder_of_the_persons_and_are_forgotten_with_it(tmp_path:
     assert found.people == ("Ann",) and found.problems == ()
     assert denied in forget(tmp_path, "Ann").photos
     assert not denied.exists() and not (tmp_path / "ann").exists()
+
+
+def test_whose_picture_denies_another_is_forgotten_there_too(tmp_path: Path) -> None:
+    store_photo(tmp_path, "Ann", b"1", ".jpg")
+    store_photo(tmp_path, "Bob", b"333", ".jpg")
+    there = store_photo(tmp_path, "Bob", b"1", ".jpg", negative=True)
+    strangers = store_photo(tmp_path, "Bob", b"4444", ".jpg", negative=True)
+    load_folder(tmp_path, "net", embed)
+    erased = forget(tmp_path, "Ann")
+    assert there in erased.photos and not there.exists() and strangers.exists()
+    assert {photo.sha256 for photo in scan(tmp_path).photos} == set(read_cache(tmp_path, "net"))
 
 
 @pytest.mark.parametrize("linked", [True, False])
