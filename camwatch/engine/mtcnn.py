@@ -109,7 +109,7 @@ class FaceDetector:
             max_candidates: In each picture, how many boxes R-Net looks at; P-Net may propose 4 times as many, and
                 O-Net looks at a quarter of them. The best are kept. A busy street has about 200.
             runtime: What computes the networks; TensorFlow by default.
-            precision: `bfloat16` is faster where the processor has it, and finds the same faces.
+            precision: Of R- and O-Net; `bfloat16` is faster where the processor has it. P-Net is always in float32.
             calls: How much the networks compute in one call; None for what suits the runtime's device.
 
         Raises:
@@ -122,9 +122,8 @@ class FaceDetector:
         self._thresholds = thresholds
         self._max_candidates = max_candidates
         first, *others = mtcnn_descriptions()
-        # bfloat16 of TensorFlow and JAX loses small faces here, not in the networks after it: decision 013
-        proposing: Precision = precision if runtime.name == "openvino" else "float32"
-        self._pnet = runtime.compile(first, proposing)
+        # bfloat16 loses small faces here, and moves boxes; not in the networks after it: decision 013
+        self._pnet = runtime.compile(first, "float32")
         self._rnet, self._onet = (runtime.compile(each, precision) for each in others)
         self._plan = lru_cache(maxsize=16)(plan)
 
