@@ -368,7 +368,7 @@ class VisitTracker:
                 events += self._decide(visit, now, moment, final=True)
             if visit in self._open:
                 events.append(self._event(EventType.ENDED, visit, now, moment))
-                if visit.person is not None and -1.0 < visit.score < self._limit.threshold:
+                if visit.person is not None and not visit.ignored and -1.0 < visit.score < self._limit.threshold:
                     _log.info("%s: at the end the visit of %s was below the threshold", self.camera, visit.person)
                 self._close(visit)
         over = {number for number, visit in self._visit_of.items() if visit not in self._open}
