@@ -1,6 +1,7 @@
 """One visit: its evidence, its state, the events that tell of it, and the facts that are shown."""
 
 import uuid
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -65,6 +66,7 @@ class Visit:
         false_alarm_rate: float | None,
         account: Account,
         reason: str | None = None,
+        untold: Set[str] = frozenset(),
     ) -> Event:
         """The next event of this visit.
 
@@ -76,9 +78,11 @@ class Visit:
             false_alarm_rate: The rate it was made for, None where the user set it.
             account: Why.
             reason: Why it ends without a decision, None where there was one.
+            untold: People of whom nothing is to be told.
         """
         self.seq += 1
         found, evidence = self.found, self.evidence
+        second = None if found is None else found.runner_up
         return Event(
             event_type=kind,
             event_id=str(uuid.uuid5(uuid.UUID(self.id), str(self.seq))),
@@ -89,7 +93,7 @@ class Visit:
             score=found.best.score if found is not None and found.best is not None and not self.ignored else None,
             threshold=threshold,
             false_alarm_rate=false_alarm_rate,
-            runner_up=found.runner_up if found is not None and not self.ignored else None,
+            runner_up=None if second is None or self.ignored or second.person in untold else second,
             faces_used=evidence.used,
             faces_seen=evidence.seen,
             quality=evidence.quality,

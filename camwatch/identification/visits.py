@@ -377,9 +377,8 @@ class VisitTracker:
         return events
 
     def _event(self, kind: EventType, visit: Visit, now: float, moment: float | None) -> Event:
-        reason = None
-        if kind is EventType.ENDED and not visit.unknown and (visit.person is None or visit.ignored):
-            reason = IGNORED if visit.ignored else self._rule.undecided(visit.evidence, visit.found)
+        silent = kind is EventType.ENDED and not visit.unknown and (visit.person is None or visit.ignored)
+        why = IGNORED if visit.ignored else self._rule.undecided(visit.evidence, visit.found)
         return visit.event(
             kind,
             now=now,
@@ -396,5 +395,6 @@ class VisitTracker:
                 threshold_from=self._limit.source,
                 final=kind is EventType.ENDED,
             ),
-            reason=reason,
+            reason=why if silent else None,
+            untold=self._recognizer.ignored,
         )

@@ -46,6 +46,14 @@ def test_others_are_told_of_as_always() -> None:
     check_contract(events)
 
 
+def test_others_are_not_told_to_look_like_him() -> None:
+    events = whole(tracker(), stay(ANN, seconds=4.0))
+    assert [event.person for event in events] == ["Ann", "Ann"]
+    assert [event.runner_up for event in events] == [None, None]
+    named = whole(tracker(ignored=frozenset()), stay(ANN, seconds=4.0))
+    assert named[0].runner_up is not None and named[0].runner_up.person == "Postman"
+
+
 def test_who_is_like_him_is_not_taken_for_a_stranger_and_not_for_another() -> None:
     """That is what he is enrolled for."""
     assert whole(tracker(), stay(like(POST, 0.8, 3), seconds=6.0))[0].reason == IGNORED
