@@ -142,6 +142,8 @@ def _account(fields: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Account
     rows = arrays.get("embeddings", np.zeros((len(fields["faces"]), 0), np.float32))
     if rows.dtype != np.float32 or rows.ndim != 2 or {len(rows), len(fields["face_scores"])} != {len(fields["faces"])}:
         raise ValueError("faces, embeddings and scores differ")
+    if any(len(scores) != len(fields["candidates"]) for scores in fields["face_scores"]):
+        raise ValueError("scores and candidates differ")
     faces = [
         UsedFace(float(seen), Quality(*map(float, quality)), _chip(arrays.get(f"chip_{number}")), rows[number])
         for number, (seen, *quality) in enumerate(fields["faces"])

@@ -110,6 +110,7 @@ def test_what_is_missing_is_none_and_what_is_damaged_is_one_line(tmp_path: Path)
         "cut.npz": whole[:-200],
         "other.npz": b"PK no",
         "newer.npz": whole.replace(b'{"version":1', b'{"version":2'),
+        "fewer.npz": to_bytes(replace(account(), candidates=(Candidate("Zoë", 0.7),))),
         "empty.npz": b"",
     }.items():
         (tmp_path / name).write_bytes(content)
