@@ -173,7 +173,8 @@ def observation_from(message: Message) -> Observation:
         chip = embedding = None
         if item["chip"]:
             size = _CHIP * _CHIP * 3
-            chip = np.frombuffer(message.blob, np.uint8, size, at).reshape(_CHIP, _CHIP, 3)
+            # a copy: one chip kept for long must not keep those of all faces of the frame
+            chip = np.frombuffer(message.blob, np.uint8, size, at).reshape(_CHIP, _CHIP, 3).copy()
             at += size
         if item["embedding"]:
             embedding = np.frombuffer(message.blob, "<f4", _DIM, at).astype(np.float32)

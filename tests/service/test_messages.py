@@ -73,6 +73,7 @@ def test_an_observation_survives_the_pipe_bit_for_bit(pipe):
             assert (x is None) == (y is None)
             if x is not None:
                 assert (x == y).all()
+                assert y.flags.owndata, "what is kept of one face must not keep the whole message"
 
 
 def test_who_is_settled_survives_the_pipe(pipe):
