@@ -232,7 +232,6 @@ class Account:
         people, photos: How many were enrolled.
         threshold_from: `rate` (calibrated to the false alarm rate for so many people), `recognition` or `camera`
             (where the user has set it).
-        base: That threshold; the event's is higher where the person has look-alikes.
         pooled: The mean of the usable faces, None where there was none.
         faces: The best of them, at most eight, in the order of time.
         face_scores: For each of these its similarity to each of the candidates.
@@ -248,7 +247,6 @@ class Account:
     people: int
     photos: int
     threshold_from: str
-    base: float
     pooled: Embedding | None
     faces: tuple[UsedFace, ...]
     face_scores: tuple[tuple[float, ...], ...]

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from camwatch.config.model import Config, Tls, load
 from camwatch.identification.decision import AMBIGUOUS, TOO_SHORT
 from camwatch.identification.evidence import Fault
-from camwatch.identification.recognizer import threshold_for
+from camwatch.identification.recognizer import visit_threshold_for
 from camwatch.publishing.entities import devices
 from camwatch.publishing.events import FORGOTTEN, camera_state, encode, payload, person_state, restored
 from camwatch.publishing.topics import Topics
@@ -233,7 +233,7 @@ def test_the_table_of_thresholds_is_computed() -> None:
     assert len(table) == 5
     for people, *values in table:
         rates = (0.01, 0.001, 0.0001)
-        assert values == [f"{threshold_for(int(people), rate):.2f}" for rate in rates]
+        assert values == [f"{visit_threshold_for(int(people), rate):.2f}" for rate in rates]
 
 
 # -- troubleshooting

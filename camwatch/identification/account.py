@@ -20,7 +20,7 @@ def account(
     rule: Rule,
     *,
     taken: Set[str],
-    base: float,
+    threshold: float,
     threshold_from: str,
     final: bool,
 ) -> Account:
@@ -32,12 +32,12 @@ def account(
         recognizer: Who is enrolled.
         rule: What decisions ask for.
         taken: Who it cannot be.
-        base: The threshold in force, whoever the probe is like.
+        threshold: The threshold in force.
         threshold_from: Where it came from, see `Account`.
         final: The visit ends.
     """
     gallery, pooled = recognizer.gallery, evidence.pool.mean
-    judged = found or Identification(None, None, None, base)
+    judged = found or Identification(None, None, None, threshold)
     candidates = [] if pooled is None else _candidates(gallery.search(pooled), judged.best, taken)
     scores = [[gallery.score(face.embedding, one.person) or 0.0 for one in candidates] for face in evidence.kept]
     return Account(
@@ -45,7 +45,6 @@ def account(
         people=len(gallery),
         photos=gallery.photos,
         threshold_from=threshold_from,
-        base=base,
         pooled=pooled,
         faces=tuple(evidence.kept),
         face_scores=tuple(map(tuple, scores)),

@@ -391,7 +391,7 @@ class VisitTracker:
                 self._recognizer,
                 self._rule,
                 taken=visit.taken,
-                base=self._limit.threshold,
+                threshold=self._limit.threshold,
                 threshold_from=self._limit.source,
                 final=kind is EventType.ENDED,
             ),

@@ -204,12 +204,12 @@ class Reporting:
             "gallery: people %d, photos %d; a name needs a similarity of %.2f%s",
             len(gallery.people),
             gallery.photos,
-            recognizer.threshold,
+            recognizer.limit().threshold,
             promised(recognizer),
         )
         with self._telemetry.locked() as t:
             t.gallery_people, t.gallery_photos = len(gallery.people), gallery.photos
-            t.threshold = recognizer.threshold
+            t.threshold = recognizer.limit().threshold
         self._people, self._enrolled = recognizer.told, gallery.people
         if not gallery.people and not self._presence.people and self._kept.people:
             self._people = self._kept.people

@@ -18,7 +18,7 @@ from camwatch.errors import CamwatchError, ConfigError, SourceLost
 from camwatch.identification.evidence import SMALLEST
 from camwatch.identification.faces import scan
 from camwatch.identification.promise import promise
-from camwatch.identification.recognizer import threshold_for
+from camwatch.identification.recognizer import visit_threshold_for
 
 PROBES_AT_ONCE = 8
 BROKER_TIMEOUT = 5.0
@@ -80,7 +80,7 @@ def _tell_gallery(recognition: Recognition, err: TextIO) -> None:
         return
     photos = Counter(photo.person for photo in found.photos if not photo.negative)
     own, asked = recognition.threshold, recognition.false_alarm_rate
-    limit = threshold_for(len(photos), asked) if own is None else own
+    limit = visit_threshold_for(len(photos), asked) if own is None else own
     said = promise(len(photos), min(photos.values()), asked=asked if own is None else None, threshold=limit)
     more = "" if said is None else f"; {said.sentence}"
     print(f"recognition: people {len(photos)}, photos {photos.total()}; a name needs {limit:.2f}{more}", file=err)

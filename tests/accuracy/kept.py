@@ -59,13 +59,14 @@ def _kept(counts: NDArray[np.int64], rate: float) -> Kept:
 
 
 def answers(photos: Photos, seen: Seen, rate: float) -> NDArray[np.int64]:
-    """(n,) who the product says it is, by the number in the gallery; -1 is nobody."""
+    """(n,) who the product says it is, by the number in the gallery; -1 is nobody. Many frames are a visit."""
     recognizer = photos.recognizer(rate)
+    limit = recognizer.limit().threshold if seen.embeddings.shape[1] > 1 else recognizer.threshold
     _, scores = camwatch(photos, seen)
     said = np.full(len(scores), -1, np.int64)
     pooled = seen.pooled
-    for row in np.flatnonzero(scores >= recognizer.threshold - 1e-5):  # no name is given below it
-        name = recognizer.identify(pooled[row]).person
+    for row in np.flatnonzero(scores >= limit - 1e-5):  # no name is given below it
+        name = recognizer.identify(pooled[row], limit).person
         said[row] = -1 if name is None else int(name)
     return said
 

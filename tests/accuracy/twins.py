@@ -62,9 +62,9 @@ def _pair(faces: Faces, one: int, other: int, alike: float, rate: float) -> Pair
         for still in split[absent][1]:
             cells = np.full((1, FRAMES), still), np.arange(FRAMES)[None]
             [visit] = faces.frames.at(*cells).pooled
-            name = recognizer.identify(visit).person
+            name = recognizer.identify(visit, recognizer.limit().threshold).person
             both += 1, name == f"{number:04}", name == f"{1 - number:04}"
-            single += 1, alone.identify(visit).person == "0000"
+            single += 1, alone.identify(visit, alone.limit().threshold).person == "0000"
     sizes = len(faces.of(one)), len(faces.of(other))
     return Pair(alike, sizes, told, (int(both[0]), int(both[1]), int(both[2])), (int(single[0]), int(single[1])))
 

@@ -10,13 +10,13 @@ from camwatch.engine.weights import FACENET_NETWORK
 from camwatch.identification import promise as module
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.promise import STRANGERS, promise, promised, rate_for
-from camwatch.identification.recognizer import Recognizer, threshold_for
+from camwatch.identification.recognizer import Recognizer, visit_threshold_for
 from camwatch.records import Enrolled
 from tests.identification.scene import GOOD, enrolled, person
 
 
 def asked(rate: float, people: int = 10, photos: int = 3) -> module.Promise:
-    found = promise(people, photos, asked=rate, threshold=threshold_for(people, rate))
+    found = promise(people, photos, asked=rate, threshold=visit_threshold_for(people, rate))
     assert found is not None
     return found
 
@@ -33,7 +33,7 @@ def test_more_is_never_promised_than_two_hundred_strangers_can_tell(people: int,
 
 @given(st.integers(1, 200), st.floats(0.00011, 0.099))
 def test_a_threshold_of_ones_own_is_as_good_as_the_rate_that_has_it(people: int, rate: float) -> None:
-    limit = threshold_for(people, rate)
+    limit = visit_threshold_for(people, rate)
     own = promise(people, 3, asked=None, threshold=limit)
     back = rate_for(people, limit)
     if limit >= 0.9:  # the highest there is: several rates have it

@@ -115,3 +115,19 @@ def test_one_person_under_two_names_is_equally_like_both() -> None:
     found = recognizer(ann=ann, anna=ann).identify(like(ann, 0.8, seed=4))
     assert found.best is not None and found.runner_up is not None
     assert found.best.score == found.runner_up.score
+
+
+@pytest.mark.parametrize("people", [1, 4, 100])
+def test_a_visit_needs_more_than_a_single_face_but_not_where_the_user_says_what_it_needs(people: int) -> None:
+    enrolled = {f"person{number}": person(number) for number in range(people)}
+    rule = recognizer(**enrolled)
+    assert rule.limit().threshold == pytest.approx(rule.threshold + 0.01)
+    assert rule.limit(false_alarm_rate=0.001).threshold == pytest.approx(threshold_for(people, 0.001) + 0.01)
+    assert rule.limit(false_alarm_rate=0.0001).threshold <= 0.90
+    own = recognizer(**enrolled, threshold=0.6)
+    assert (own.limit().threshold, own.limit(threshold=0.7).threshold) == (0.6, 0.7)
+    assert (own.limit().source, own.limit(threshold=0.7).source, rule.limit().source) == (
+        "recognition",
+        "camera",
+        "rate",
+    )

@@ -49,7 +49,7 @@ def test_a_known_person_is_recognized_once_and_ended_once() -> None:
     assert first.captured_monotonic == pytest.approx(0.4)
     assert first.score is not None and 0.85 < first.score < 1.0
     assert first.runner_up is not None and first.runner_up.person == "bob" and first.runner_up.score < 0.3
-    assert (first.threshold, first.false_alarm_rate) == (KNOWN.threshold, 0.01)
+    assert (first.threshold, first.false_alarm_rate) == (KNOWN.limit().threshold, 0.01)
     assert first.box == pytest.approx((260 / 640, 150 / 480, 340 / 640, 250 / 480))
     assert (last.first_seen, last.last_seen) == (START, START + 4.0)
     assert last.decided_at == pytest.approx(START + 9.2, abs=0.01) and last.faces_used == 21
@@ -107,7 +107,7 @@ def test_one_lucky_face_among_eleven_of_a_stranger_is_no_name(lucky: int) -> Non
     faces = [like(STRANGER, 0.8, number) for number in range(12)]
     faces[lucky] = (0.75 * ALICE + 0.6 * STRANGER).astype(np.float32)  # alike enough to stay in the track
     faces[lucky] /= np.linalg.norm(faces[lucky])
-    assert float(faces[lucky] @ ALICE) > KNOWN.threshold
+    assert float(faces[lucky] @ ALICE) > KNOWN.limit().threshold
     seen = [frame(number * 0.2, face(one)) for number, one in enumerate(faces)]
     events = whole(tracker(), seen)
     assert told(events) == [("unknown", None), ("ended", None)]
@@ -133,13 +133,14 @@ def test_unknown_may_become_recognized_but_never_the_reverse() -> None:
     assert told(events) == [("unknown", None), ("recognized", "alice"), ("ended", "alice")]
     assert len({event.visit_id for event in events}) == 1
     check_contract(events)
-    assert events[2].score is not None and events[2].score < KNOWN.threshold + 0.2
+    assert events[2].score is not None and events[2].score < KNOWN.limit().threshold + 0.2
 
 
 def test_a_person_between_two_people_is_neither() -> None:
     between = (ALICE + BOB) / np.linalg.norm(ALICE + BOB)
     events = whole(tracker(), [frame(number * 0.2, face(between)) for number in range(10)])
-    assert told(events) == [("ended", None)] and events[0].score is not None and events[0].score > KNOWN.threshold
+    assert told(events) == [("ended", None)]
+    assert events[0].score is not None and events[0].score > KNOWN.limit().threshold
     assert events[0].reason == "ambiguous"
 
 
@@ -305,7 +306,7 @@ def test_who_is_forgotten_keeps_the_name_of_an_open_visit_and_nothing_else() -> 
     [ended] = watch.flush(START + 4)
     assert (ended.event_type, ended.person, ended.score) == (EventType.ENDED, "alice", None)
     assert ended.runner_up is not None and ended.runner_up.person == "bob", "from the gallery of now"
-    assert ended.threshold == recognizer(bob=BOB).threshold
+    assert ended.threshold == recognizer(bob=BOB).limit().threshold
 
 
 def test_what_ended_says_comes_from_one_search() -> None:
@@ -324,7 +325,7 @@ def test_a_cameras_own_threshold_and_rate_win() -> None:
     [event, _] = whole(tracker(threshold=0.3), seen)
     assert (event.person, event.threshold, event.false_alarm_rate) == ("alice", 0.3, None)
     [event, _] = whole(tracker(false_alarm_rate=0.001), seen)
-    assert event.threshold > KNOWN.threshold and event.false_alarm_rate == 0.001
+    assert event.threshold > KNOWN.limit().threshold and event.false_alarm_rate == 0.001
     [event, _] = whole(tracker(false_alarm_rate=0.001, threshold=0.4), seen)
     assert (event.threshold, event.false_alarm_rate) == (0.4, None)
 

@@ -72,7 +72,7 @@ def test_events_keep_their_promises(script: list[object], visit_gap: float) -> N
                 new = watch.observe(frame(now, *seen))
         events += new
         for event in new:
-            assert event.threshold == enrolled.threshold, "never that of an earlier gallery"
+            assert event.threshold == enrolled.limit().threshold, "never that of an earlier gallery"
             assert event.runner_up is None or event.runner_up.person in enrolled.gallery.people
             if event.event_type is EventType.RECOGNIZED:
                 assert event.person in enrolled.gallery.people

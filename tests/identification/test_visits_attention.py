@@ -228,7 +228,7 @@ def test_a_name_of_few_faces_and_a_stranger_who_is_nearly_like_alice_are_not_set
     _, seen = attend(watch, stay(ALICE, seconds=4))
     assert [face.skipped for one in seen for face in one.faces][:9] == [False] * 8 + [True]
     watch = tracker()
-    events, seen = attend(watch, stay(like(ALICE, 0.42, seed=9), seconds=8, cosine=0.95))
+    events, seen = attend(watch, stay(like(ALICE, KNOWN.limit().threshold - 0.08, seed=9), seconds=8, cosine=0.95))
     assert told(events) == [("unknown", None)] and watch.settled() == Settled()
 
 

@@ -202,11 +202,11 @@ def test_a_few_faces_between_two_people_were_too_few() -> None:
 
 
 def test_at_the_end_good_evidence_at_the_threshold_is_a_name() -> None:
-    just = like(ALICE, KNOWN.threshold + 0.005, seed=4)
+    just = like(ALICE, KNOWN.limit().threshold + 0.005, seed=4)
     seen = [frame(number * 0.2, face(just)) for number in range(6)]
     assert told(whole(tracker(), seen)) == [("recognized", "alice"), ("ended", "alice")]
     assert told(whole(tracker(), seen[:4])) == [("ended", None)]
-    under = [frame(number * 0.2, face(like(ALICE, KNOWN.threshold - 0.01, seed=4))) for number in range(6)]
+    under = [frame(number * 0.2, face(like(ALICE, KNOWN.limit().threshold - 0.01, seed=4))) for number in range(6)]
     assert told(whole(tracker(), under)) == [("unknown", None), ("ended", None)]
 
 

@@ -36,7 +36,6 @@ def account(person: str = "Zoë", other: str = "Bob") -> Account:
         people=2,
         photos=5,
         threshold_from="rate",
-        base=0.51,
         pooled=embedding(),
         faces=faces,
         face_scores=((0.7, 0.1), (0.6, 0.2), (0.5, -0.3)),

@@ -50,7 +50,7 @@ def test_the_resolved_configuration_is_yaml_on_stdout(config: Path) -> None:
     status, out, err = run(config)
     first, second = err.splitlines()
     assert (status, first) == (0, f"{config}: no problems, 4 cameras")
-    assert second.startswith("recognition: people 1, photos 1; a name needs 0.48; of strangers about 0.41 %")
+    assert second.startswith("recognition: people 1, photos 1; a name needs 0.49; of strangers about 0.32 %")
     resolved = yaml.safe_load(out)
     assert resolved["mqtt"]["password"] == "***"
     assert resolved["cameras"]["door"]["source"] == "rtsp://***@10.0.0.2/s"
@@ -65,7 +65,7 @@ def test_who_is_enrolled_is_told_as_far_as_the_folder_tells(config: Path) -> Non
     text = CONFIG + "recognition: {faces: faces, ignore: [Postman, Ann], threshold: 0.6}\n"
     config.write_text(text.replace("recognition: {faces: faces}\n", "", 1))
     lines = run(config)[2].splitlines()
-    assert lines[1].startswith("recognition: people 1, photos 1; a name needs 0.60; of strangers about 0.07")
+    assert lines[1].startswith("recognition: people 1, photos 1; a name needs 0.60; of strangers about 0.09")
     assert lines[2] == "recognition.ignore: nobody enrolled is called Postman"
 
 

@@ -146,7 +146,6 @@ def _document(event: Event, account: Account | None, visit: list[Event]) -> dict
         return document
     document["account"] = {
         "threshold_from": origin(event, account),
-        "base_threshold": account.base,
         "people": account.people,
         "photos": account.photos,
         "network": account.network,

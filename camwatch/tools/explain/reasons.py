@@ -40,8 +40,6 @@ def origin(event: Event, account: Account) -> str:
     else:
         where = "recognition" if account.threshold_from == "recognition" else f"cameras.{event.camera}"
         said = f"{where}.threshold, set in the configuration"
-    if event.threshold > account.base + 5e-4:
-        said += f", raised from {account.base:.2f} because somebody enrolled looks alike"
     return said
 
 
@@ -59,7 +57,7 @@ def _against_the_name(event: Event, account: Account) -> Iterator[str]:
     score = needed.get("score")
     if score is not None and score.value is not None:
         margin = score.value - score.needed
-        rate = _as_rate(account, margin)
+        rate = _as_rate(event, account, margin)
         yield f"a similarity lower by {margin:.2f}, or a threshold higher by as much{rate}: no name"
     lead = needed.get("lead")
     if lead is not None and lead.value is not None and len(account.candidates) > 1:
@@ -83,7 +81,7 @@ def _for_a_name(event: Event, account: Account) -> Iterator[str]:
             continue
         short = condition.needed - condition.value
         if condition.name == "score":
-            lower = f"a threshold lower by {short:.2f}{_as_rate(account, -short)}"
+            lower = f"a threshold lower by {short:.2f}{_as_rate(event, account, -short)}"
             yield f"{lower}, or a similarity higher by as much: {best}; more photos of {best}, if it was, may do that"
         elif condition.name == "faces":
             yield f"{math.ceil(short)} more usable faces: enough for a name"
@@ -105,9 +103,9 @@ def unused(account: Account) -> str:
     return said or "no face was left out"
 
 
-def _as_rate(account: Account, margin: float) -> str:
+def _as_rate(event: Event, account: Account, margin: float) -> str:
     """The `false_alarm_rate` that would move the calibrated threshold by so much, where one does."""
     if account.threshold_from != "rate":
         return ""
-    rate = rate_for(account.people, account.base + margin)
+    rate = rate_for(account.people, event.threshold + margin)
     return "" if rate is None else f" (false_alarm_rate {rate:.2g})"
