@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camwatch.engine.alignment import chip, crop
+from camwatch.engine.alignment import crop, views
 from camwatch.engine.photos import SEARCHED_SIDE, SMALLEST_FACE, read_photo
 from camwatch.errors import InputError, PhotoError
 from camwatch.identification.faces import PhotoFile, scan
@@ -52,10 +52,10 @@ class Portrait:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
-    """A picture's embedding: the mean of the face's and its mirror image's, (512,) float32, unit length.
+    """A picture's embedding: the mean of the views that a photo is enrolled by, (512,) float32, unit length.
 
-    `single` is that of the face alone, as frames of a camera are searched. `height` is that of the face's box in
-    pixels, None where the picture is a crop.
+    Of a crop, which cannot be cut again, they are the crop and its mirror image. `single` is that of the face alone, as
+    frames of a camera are searched. `height` is that of the face's box in pixels, None where the picture is a crop.
     """
 
     photo: PhotoFile
@@ -149,37 +149,37 @@ def embed_dataset(
         done: Told how many pictures more have been worked on.
     """
     embedded: list[Embedded] = []
-    waiting: list[tuple[PhotoFile, Picture, float | None]] = []
+    waiting: list[tuple[PhotoFile, NDArray[np.uint8], float | None]] = []
 
     def flush() -> None:
         if waiting:
-            crops = np.stack([face for _, face, _ in waiting])
-            both = analyzer.embed(np.concatenate([crops, crops[:, :, ::-1]]))
-            mean = both[: len(crops)].astype(np.float64) + both[len(crops) :]
-            rows = (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
-            embedded.extend(
-                Embedded(photo, row, single, tall)
-                for (photo, _, tall), row, single in zip(waiting, rows, both, strict=False)  # mirror images follow
-            )
+            rows = analyzer.embed(np.concatenate([cuts for _, cuts, _ in waiting]))
+            for (photo, _, tall), each in zip(waiting, rows.reshape(len(waiting), -1, rows.shape[1]), strict=True):
+                mean = each.sum(axis=0, dtype=np.float64)
+                embedded.append(Embedded(photo, (mean / np.linalg.norm(mean)).astype(np.float32), each[0], tall))
             waiting.clear()
 
-    found: Iterator[tuple[PhotoFile, Picture, float | None]]
+    found: Iterator[tuple[PhotoFile, NDArray[np.uint8], float | None]]
     if aligned:
         whole = (one for batch in _batches(photos, note) for one in batch)
-        found = ((photo, resized(picture, CHIP_SIDE), None) for photo, picture in whole)
+        found = ((photo, _with_mirror_image(resized(picture, CHIP_SIDE)), None) for photo, picture in whole)
     else:
         shown = portraits(analyzer, photos, note)
-        found = ((one.photo, chip(one.picture, one.box), one.box.height) for one in shown)
+        found = ((one.photo, views(one.picture, one.box), one.box.height) for one in shown)
     place = {photo.path: number for number, photo in enumerate(photos, 1)}
     so_far = 0
-    for photo, face, tall in found:
-        waiting.append((photo, face, tall))
+    for photo, cuts, tall in found:
+        waiting.append((photo, cuts, tall))
         if len(waiting) == _BATCH:
             flush()
         done(place[photo.path] - so_far)
         so_far = place[photo.path]
     flush()
     return embedded
+
+
+def _with_mirror_image(face: Picture) -> NDArray[np.uint8]:
+    return np.stack([face, face[:, ::-1]])
 
 
 def resized(picture: Picture, side: int) -> Picture:
