@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and JSON that may be anything."""
 
+import contextlib
 import json
 import os
 import tempfile
@@ -12,6 +13,8 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 
     The data goes to a temporary file in the same folder, to the disk, then over the old name (rename(2) is atomic
     within a file system); the folder is synced too, so that the name survives a power cut.
+
+    What root writes belongs to whom the folder belongs, such as the daemon's user: else the daemon could not read it.
 
     Args:
         path: The file; its folder must exist.
@@ -28,6 +31,7 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
             file.write(data)
             file.flush()
             os.fchmod(fd, mode)
+            give_to_owner_of(path.parent, fd)
             os.fsync(fd)
         part.replace(path)
     except BaseException:
@@ -38,6 +42,17 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def give_to_owner_of(folder: Path, what: Path | int) -> None:
+    """Root gives a file or folder to the owner of the folder that it lies in; for others nothing changes.
+
+    Where it cannot be given away, as on a share that knows no root, it stays whose it is.
+    """
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        with contextlib.suppress(PermissionError):
+            os.chown(what, owner.st_uid, owner.st_gid)
 
 
 def remove_parts(folder: Path) -> None:

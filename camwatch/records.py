@@ -236,7 +236,8 @@ class Account:
         faces: The best of them, at most eight, in the order of time.
         face_scores: For each of these its similarity to each of the candidates.
         unused: How many faces could not be used, by cause.
-        candidates: The most similar people, at most five; first the one whom the event is about.
+        candidates: At most five people; first the one who was judged, then who came nearest to be named instead, then
+            the most similar of the others, who may be more similar, but did not compete.
         taken: Who was not among them, because somebody else before the camera had the name.
         against: See `Identification`.
         photos_near: The most similar photos of the gallery, at most five.
@@ -257,6 +258,13 @@ class Account:
     photos_near: tuple[NearPhoto, ...]
     naming: tuple[Condition, ...]
     unknown: tuple[Condition, ...]
+
+    @property
+    def names(self) -> str | None:
+        """The most similar person, where there was all that a name asks for."""
+        searched = any(one.name == "score" and one.value is not None for one in self.naming)
+        certain = bool(self.candidates) and searched and all(condition.met for condition in self.naming)
+        return self.candidates[0].person if certain else None
 
 
 class EventType(StrEnum):

@@ -25,7 +25,7 @@ def enroll(
     ] = None,
     state: Annotated[Path, typer.Option(metavar="DIR", help="With --from-event: the daemon's state.")] = DEFAULT_STATE,
     anyway: Annotated[
-        bool, typer.Option("--anyway", help="With --from-event: although the event gave another name.")
+        bool, typer.Option("--anyway", help="Although they look like somebody else, or the event gave another name.")
     ] = False,
 ) -> int:
     """Add photos of a person to the gallery, or faces that are not the person."""

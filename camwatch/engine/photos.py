@@ -55,7 +55,7 @@ def read_photo(path: Path | str) -> Picture:
         PhotoError: Not a file, not readable, empty, not a picture of a known format, damaged, larger than 64 MB or
             50 megapixels (told from the header, nothing is decoded).
     """
-    return decode_photo(_load(Path(path)), str(path))
+    return decode_photo(load_photo(Path(path)), str(path))
 
 
 def decode_photo(data: bytes, name: str) -> Picture:
@@ -98,7 +98,11 @@ def enroll_photo(analyzer: FaceFinder, person: str, path: Path, *, strict: bool)
     Raises:
         PhotoError: The photo cannot be read, or has no face that can be used; the message says what would do.
     """
-    data = _load(path)
+    return enroll_content(analyzer, person, load_photo(path), path, strict=strict)
+
+
+def enroll_content(analyzer: FaceFinder, person: str, data: bytes, path: Path, *, strict: bool) -> Enrolled:
+    """As `enroll_photo`, from the content of a file; `path` is what errors call it."""
     picture = decode_photo(data, str(path))
     found = _find(analyzer, picture)
     if not found:
@@ -108,7 +112,12 @@ def enroll_photo(analyzer: FaceFinder, person: str, path: Path, *, strict: bool)
     return Enrolled(person, path.name, hashlib.sha256(data).hexdigest(), embeddings, quality(picture, face))
 
 
-def _load(path: Path) -> bytes:
+def load_photo(path: Path) -> bytes:
+    """The content of a photo's file.
+
+    Raises:
+        PhotoError: There is none, it is too large, or cannot be read.
+    """
     try:
         if not path.is_file():
             what = "a folder" if path.is_dir() else "not a file" if path.exists() else "no such file"
@@ -170,12 +179,12 @@ def _main(path: Path, picture: Picture, found: list[Detection]) -> Detection:
     large = [face for face in found if _area(picture, face) * CLEARLY_LARGER > _area(picture, found[0])]
     if len(large) == 1:
         return large[0]
+    # What `strict` took must be taken here, too: a photo enrolled by hand is embedded anew without its cache.
+    good = [face for face in found if not fault(quality(picture, face))]
+    if good == found[:1]:
+        return found[0]
     large.sort(key=lambda face: _off_center(picture, face))
     if _off_center(picture, large[0]) > CLEARLY_NEARER * _off_center(picture, large[1]):
-        # What was good enough for `strict` must do here too, or a photo enrolled by hand is lost with the cache.
-        good = [face for face in found if not fault(quality(picture, face))]
-        if good == found[:1]:
-            return found[0]
         raise PhotoError(f"{path}: {len(large)} faces of about the same size: crop the photo to the person")
     return large[0]
 

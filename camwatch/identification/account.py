@@ -1,6 +1,7 @@
 """Why an event says what it says: put together at the moment of the decision, for `camwatch explain`."""
 
 from collections.abc import Iterable, Iterator, Set
+from dataclasses import replace
 
 from camwatch.identification.decision import Rule
 from camwatch.identification.evidence import Evidence
@@ -9,6 +10,8 @@ from camwatch.records import Account, Candidate, Identification
 
 MOST = 5
 """People, and photos, that are named."""
+UNTOLD = "somebody to be ignored"
+"""In place of the name of a person of whom nothing is to be told."""
 NOT_NEEDED = "known_already"
 """Why a face was not used that had no fault."""
 
@@ -31,14 +34,14 @@ def account(
         found: Its latest search, None before the first usable face.
         recognizer: Who is enrolled.
         rule: What decisions ask for.
-        taken: Who it cannot be.
+        taken: Who it cannot be; who is no longer enrolled is not told.
         threshold: The threshold in force.
         threshold_from: Where it came from, see `Account`.
         final: The visit ends.
     """
-    gallery, pooled = recognizer.gallery, evidence.pool.mean
+    gallery, untold, pooled = recognizer.gallery, recognizer.ignored, evidence.pool.mean
     judged = found or Identification(None, None, None, threshold)
-    candidates = [] if pooled is None else _candidates(gallery.search(pooled), judged.best, taken)
+    candidates = [] if pooled is None else _candidates(gallery.search(pooled), judged, taken)
     scores = [[gallery.score(face.embedding, one.person) or 0.0 for one in candidates] for face in evidence.kept]
     return Account(
         network=gallery.network,
@@ -49,10 +52,10 @@ def account(
         faces=tuple(evidence.kept),
         face_scores=tuple(map(tuple, scores)),
         unused=tuple(_unused(evidence)),
-        candidates=tuple(candidates),
-        taken=tuple(sorted(taken)),
+        candidates=tuple(replace(one, person=UNTOLD) if one.person in untold else one for one in candidates),
+        taken=tuple(sorted((taken & set(gallery.people)) - untold)),
         against=judged.against,
-        photos_near=() if pooled is None else tuple(gallery.nearest_photos(pooled, MOST)),
+        photos_near=() if pooled is None else tuple(gallery.nearest_photos(pooled, MOST, without=untold)),
         naming=rule.for_name(evidence, judged, final=final),
         unknown=rule.for_unknown(evidence, judged, final=final),
     )
@@ -67,8 +70,8 @@ def _unused(evidence: Evidence) -> Iterator[tuple[str, int]]:
         yield NOT_NEEDED, rest
 
 
-def _candidates(found: Iterable[Candidate], best: Candidate | None, taken: Set[str]) -> list[Candidate]:
-    """The most similar people, the one who was judged first, whoever else is more similar."""
-    first = [] if best is None else [best]
-    others = [one for one in found if one.person not in taken and (best is None or one.person != best.person)]
-    return (first + others)[:MOST]
+def _candidates(found: Iterable[Candidate], judged: Identification, taken: Set[str]) -> list[Candidate]:
+    """The most similar people; first the one who was judged and the runner-up, whoever else is more similar."""
+    first = [one for one in (judged.best, judged.runner_up) if one is not None]
+    named = {one.person for one in first} | taken
+    return (first + [one for one in found if one.person not in named])[:MOST]

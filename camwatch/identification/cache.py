@@ -5,13 +5,17 @@ network, and for each photo its SHA-256, its first row, how many, and its qualit
 reported once and made anew.
 """
 
+import errno
+import fcntl
 import io
 import json
 import logging
 import math
 import os
 import stat
-from collections.abc import Iterable, Set
+import time
+from collections.abc import Iterable, Iterator, Set
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -25,6 +29,7 @@ from camwatch.records import Enrolled, Quality
 CACHE_FILE = ".embeddings.npz"
 _VERSION = 2  # each photo by four views; 1 had two
 _DIMENSIONS = 512
+_AGAIN = 0.05  # seconds
 _log = logging.getLogger(__name__)
 
 
@@ -37,14 +42,20 @@ class CachedPhoto:
     quality: Quality
 
 
-def read_cache(folder: Path, network: str) -> dict[str, CachedPhoto]:
-    """The cached photos by their SHA-256; none where the cache is missing, damaged, or of another network."""
-    found, made_by = _read(folder)
+def read_cache(folder: Path, network: str, *, again: bool = False) -> dict[str, CachedPhoto]:
+    """The cached photos by their SHA-256; none where the cache is missing, damaged, or of another network.
+
+    Args:
+        folder: The gallery's.
+        network: Id of the network.
+        again: It was read before: what is wrong with it has been said.
+    """
+    found, made_by = _read(folder, logging.DEBUG if again else logging.WARNING)
     return found if made_by == network else {}
 
 
-def write_cache(folder: Path, network: str, enrolled: Iterable[Enrolled]) -> bool:
-    """Replace the cache by these photos, for its owner alone (0600).
+def write_cache(folder: Path, network: str, enrolled: Iterable[Enrolled | CachedPhoto]) -> bool:
+    """Replace the cache by these photos, for its owner alone (0600); see `loader.save` for what others know, too.
 
     Returns:
         Whether it was written; where it cannot be, as in a read-only folder, a warning says so and nothing is lost.
@@ -74,6 +85,43 @@ def keep_rows(folder: Path, digests: Set[str]) -> int:
     return len(found) - len(kept)
 
 
+@contextmanager
+def locked(folder: Path, timeout: float = 5.0) -> Iterator[None]:
+    """Nobody else who asks for it writes or erases what is known of the gallery meanwhile: flock(2) of its folder.
+
+    On a file system without such locks it goes on without one.
+
+    Args:
+        folder: The gallery's.
+        timeout: Seconds to wait at most.
+
+    Raises:
+        TimeoutError: Somebody else holds it for longer.
+        OSError: There is no such folder, or it cannot be read.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        until = time.monotonic() + timeout
+        while not _free(descriptor):
+            if time.monotonic() >= until:
+                busy = f"another camwatch writes there, for {timeout:.0f} s by now"
+                raise TimeoutError(errno.EAGAIN, busy, str(folder))
+            time.sleep(_AGAIN)
+        yield
+    finally:
+        os.close(descriptor)  # which unlocks
+
+
+def _free(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        _log.debug("the gallery cannot be locked: %s", error.strerror)
+    return True
+
+
 def keep_private(folder: Path) -> None:
     """Close a folder that we are going to write into to everybody else, where it is ours; never fails.
 
@@ -91,7 +139,7 @@ def keep_private(folder: Path) -> None:
     _log.info("%s: has faces in it, and is for its owner alone from now on", folder)
 
 
-def _read(folder: Path) -> tuple[dict[str, CachedPhoto], str | None]:
+def _read(folder: Path, level: int = logging.WARNING) -> tuple[dict[str, CachedPhoto], str | None]:
     """The cached photos and their network; the network is None where there is no cache to be read."""
     path = folder / CACHE_FILE
     try:
@@ -113,7 +161,7 @@ def _read(folder: Path) -> tuple[dict[str, CachedPhoto], str | None]:
     except FileNotFoundError:
         return {}, None
     except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
-        _log.warning("%s: ignored and made anew: %s", path, error)
+        _log.log(level, "%s: ignored and made anew: %s", path, error)
         return {}, None
 
 

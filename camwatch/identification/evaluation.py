@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import beta
 
 from camwatch.identification.centre import centre_of, centred
 from camwatch.identification.gallery import Gallery
@@ -18,6 +19,7 @@ from camwatch.identification.recognizer import threshold_for
 from camwatch.records import Enrolled, Quality
 
 RESAMPLES = 1000
+_FEW = 10  # people
 _NO_QUALITY = Quality(0.0, 0.0, 0.0, 0.0)
 _CHUNK = 1024
 _BINS = 4000  # of the cosine from -1 to 1: half a thousandth
@@ -293,8 +295,8 @@ def _at_least(scores: NDArray[np.float32], limits: NDArray[np.float64]) -> NDArr
 def share(count: NDArray[np.int64], total: NDArray[np.int64], *, seed: int) -> Share:
     """A share over people, with the interval that resampling them gives.
 
-    Where all people are alike in it, so that resampling changes nothing, it is that of Clopper and Pearson (1934) with
-    people for trials; of one person there is none (NaN).
+    Where it was so, or not so, of few people, resampling cannot tell how rare that is: then the interval reaches at least
+    as far as that of Clopper and Pearson (1934) with people for trials. Of one person there is none (NaN).
 
     Args:
         count: (people,) how often it was so.
@@ -311,9 +313,10 @@ def share(count: NDArray[np.int64], total: NDArray[np.int64], *, seed: int) -> S
     low, high = (float(one) for one in np.quantile(values, (0.025, 0.975)))
     if len(total) == 1:
         low = high = float("nan")
-    elif low == high and value in (0.0, 1.0):
-        reach = 0.025 ** (1 / len(total))
-        low, high = (reach, 1.0) if value else (0.0, 1.0 - reach)
+    elif min(np.count_nonzero(count), np.count_nonzero(total - count)) < _FEW:
+        people, so = len(total), value * len(total)
+        low = min(low, float(beta.ppf(0.025, so, people - so + 1)) if so else 0.0)
+        high = max(high, float(beta.ppf(0.975, so + 1, people - so)) if so < people else 1.0)
     return Share(value, low, high, int(count.sum()), int(total.sum()))
 
 
@@ -373,6 +376,8 @@ def odd_ones(faces: Faces, most: int) -> list[tuple[int, float, Likeness]]:
     Returns:
         Row, similarity to the person's other pictures, and whom it is most similar to of all others; the oddest first.
     """
+    if len(faces.names) < 2:
+        return []
     seen = centred(faces.embeddings, centre_of(faces.network)).astype(np.float64)
     sums = np.zeros((len(faces.names), seen.shape[1]))
     np.add.at(sums, faces.people, seen)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from camwatch.errors import PhotoError, one_line
-from camwatch.files import from_json, write_whole
-from camwatch.identification.cache import CACHE_FILE, keep_private, keep_rows
+from camwatch.files import from_json, give_to_owner_of, write_whole
+from camwatch.identification.cache import CACHE_FILE, keep_private, keep_rows, locked
 from camwatch.names import slug
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -159,13 +159,16 @@ def store_photo(folder: Path, person: str, data: bytes, suffix: str, *, negative
     if suffix.lower() not in IMAGE_SUFFIXES:
         raise PhotoError(f"{suffix or 'no suffix'}: not a picture; one of {', '.join(sorted(IMAGE_SUFFIXES))} is")
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, parents=True)
+            give_to_owner_of(folder.parent, folder)
         keep_private(folder)
         home = next((one for one in _folders(folder) if _person(one)[0] == name), None) or _make_home(folder, name)
         keep_private(home)
         if negative:
             home = home / NEGATIVES
             home.mkdir(mode=0o700, exist_ok=True)
+            give_to_owner_of(home.parent, home)
             keep_private(home)
         path = home / f"{hashlib.sha256(data).hexdigest()[:16]}{suffix.lower()}"
         write_whole(path, data)
@@ -194,14 +197,15 @@ def forget(folder: Path, person: str) -> Forgotten:
     photos = tuple(photo.path for photo in shown)
     targets = tuple(path.resolve() for path in photos if path.is_symlink())
     try:
-        cached = keep_rows(folder, {photo.sha256 for photo in found.photos if photo not in shown})
-        for leftover in folder.glob(f".{CACHE_FILE}.*"):  # what a crash left of the cache
-            leftover.unlink(missing_ok=True)
-        for home in homes:
-            _erase(home)
-        for photo in shown:
-            photo.path.unlink(missing_ok=True)
-        _sync(folder)
+        with locked(folder):
+            cached = keep_rows(folder, {photo.sha256 for photo in found.photos if photo not in shown})
+            for leftover in folder.glob(f".{CACHE_FILE}.*"):  # what a crash left of the cache
+                leftover.unlink(missing_ok=True)
+            for home in homes:
+                _erase(home)
+            for photo in shown:
+                photo.path.unlink(missing_ok=True)
+            _sync(folder)
     except OSError as error:
         raise PhotoError(f"{error.filename or folder}: cannot be erased: {error.strerror or error}") from error
     return Forgotten(name, tuple(homes), photos, cached, targets)
@@ -286,6 +290,7 @@ def _make_home(folder: Path, name: str) -> Path:
         home = folder / (base if count == 1 else f"{base}_{count}")
         try:
             home.mkdir(mode=0o700)
+            give_to_owner_of(folder, home)
         except FileExistsError:
             count += 1
             continue

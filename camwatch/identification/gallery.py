@@ -1,7 +1,8 @@
 """The enrolled people, as one template each, and the search among them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 from camwatch.identification.centre import centre_of, centred
 from camwatch.records import Candidate, Embedding, Enrolled, NearPhoto
 
-_LOOKALIKE = 0.7
+LOOKALIKE = 0.7
+"""Similarity from which on two templates are of look-alikes, or of one person."""
 
 
 class Gallery:
@@ -113,11 +115,18 @@ class Gallery:
         nearest = rows[int((rows @ self._seen(probe)).argmax())]
         return self._photos[int((self._photo_rows @ nearest).argmax())][0]
 
-    def nearest_photos(self, probe: Embedding, limit: int) -> list[NearPhoto]:
-        """The photos by their similarity to a probe, most similar first: each with its mirror image, on its own."""
+    def nearest_photos(self, probe: Embedding, limit: int, *, without: Set[str] = frozenset()) -> list[NearPhoto]:
+        """The photos by their similarity to a probe, most similar first: each with its mirror image, on its own.
+
+        Args:
+            probe: (dimensions,) float32, unit length.
+            limit: At most so many.
+            without: People whose photos are left out.
+        """
         scores = self._photo_rows @ self._seen(probe)
-        order = np.argsort(-scores, kind="stable")[:limit]
-        near = ((*self._photos[row], float(scores[row])) for row in order.tolist())
+        order = np.argsort(-scores, kind="stable").tolist()
+        told = (row for row in order if self._photos[row][0] not in without)
+        near = ((*self._photos[row], float(scores[row])) for row in islice(told, limit))
         return [NearPhoto(person, photo, score) for person, photo, score in near]
 
     def lookalikes(self) -> list[tuple[str, str, float]]:
@@ -127,7 +136,7 @@ class Gallery:
         people of LFW 1 pair in 10,000 was at .68 or above.
         """
         scores = np.triu(self.templates @ self.templates.T, 1)
-        pairs = zip(*np.nonzero(scores > _LOOKALIKE), strict=True)
+        pairs = zip(*np.nonzero(scores > LOOKALIKE), strict=True)
         return [(self.people[one], self.people[other], float(scores[one, other])) for one, other in pairs]
 
     def _seen(self, probe: Embedding) -> Embedding:

@@ -1,12 +1,12 @@
 """From a folder of photos to a gallery, embedding only what the cache does not know."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from camwatch.errors import PhotoError
-from camwatch.identification.cache import CachedPhoto, read_cache, write_cache
+from camwatch.errors import PhotoError, one_line
+from camwatch.identification.cache import CachedPhoto, locked, read_cache, write_cache
 from camwatch.identification.faces import FolderScan, PhotoFile, scan
 from camwatch.identification.gallery import Gallery
 from camwatch.records import Enrolled
@@ -53,8 +53,29 @@ def load_folder(
         why = refused[0] if refused else "all show who is not the person"
         raise PhotoError(f"{folder}: no photo with a usable face: {why}")
     if {one.sha256 for one in enrolled} != set(cached):
-        write_cache(folder, network, enrolled)
+        save(folder, network, enrolled)
     return LoadedFolder(assembled(enrolled, network), (*found.problems, *refused), found.signature)
+
+
+def save(folder: Path, network: str, enrolled: Iterable[Enrolled]) -> bool:
+    """Bring the cache up to date: what is known of the photos that are in the folder now, by whomever.
+
+    While these were embedded others may have come, and some may have been forgotten: they must not come back.
+
+    Returns:
+        Whether it was written; where it cannot be, a warning says so and nothing is lost.
+    """
+    try:
+        with locked(folder):
+            there = {photo.sha256 for photo in scan(folder, allow_empty=True).photos}
+            known = read_cache(folder, network, again=True) | {
+                one.sha256: CachedPhoto(one.sha256, one.embeddings, one.quality) for one in enrolled
+            }
+            return write_cache(folder, network, [photo for digest, photo in known.items() if digest in there])
+    except (OSError, PhotoError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        _log.warning("%s: embeddings are not cached: %s", folder, reason or error)
+        return False
 
 
 def assembled(enrolled: Sequence[Enrolled], network: str) -> Gallery:
@@ -90,5 +111,5 @@ def enrolled_from(found: FolderScan, photo: PhotoFile, known: Enrolled | CachedP
 
 
 def relative(found: FolderScan, photo: PhotoFile) -> str:
-    """A photo's path as the gallery knows it: inside the folder, with `/`."""
-    return photo.path.relative_to(found.folder).as_posix()
+    """A photo's path as the gallery knows it: inside the folder, with `/`, and fit to be told and stored as text."""
+    return one_line(photo.path.relative_to(found.folder).as_posix())

@@ -40,12 +40,14 @@ class Promise:
     Attributes:
         asked: The rate asked for, None where the user has set the threshold.
         expected: Who are expected to get a name.
-        most: No more than so many in 95 of 100 galleries like this one, as far as `STRANGERS` of them can tell.
+        spread: No more than so many in 95 of 100 galleries like this one, by the figures as they are.
+        most: The same, as far as `STRANGERS` of them can tell.
         people, photos: Enrolled, and photos of the person who has fewest.
     """
 
     asked: float | None
     expected: float
+    spread: float
     most: float
     people: int
     photos: int
@@ -60,12 +62,12 @@ class Promise:
         if self.asked < _RATES[-1]:
             floor = _percent(_RATES[-1])
             return f"{said}: nothing below {floor} was measured, {_percent(self.asked)} is a setting and no promise"
-        if self.expected > 1.1 * self.asked:
+        if self.expected > self.asked:
             return f"{said}: more than the {_percent(self.asked)} asked for; a stricter rate comes nearer"
-        if self.most <= _wilson(self.asked):
-            return f"{said}: {STRANGERS} were measured, who tell no more"
-        more = "" if self.photos >= _PHOTOS[1] else "; three or more photos of everybody make it surer"
-        return f"{said}: galleries of {self.people} differ, {_percent(self.asked)} is kept on average only{more}"
+        if self.spread > self.asked:
+            more = "" if self.photos >= _PHOTOS[1] else "; three or more photos of everybody make it surer"
+            return f"{said}: galleries of {self.people} differ, {_percent(self.asked)} is kept on average only{more}"
+        return f"{said}: {STRANGERS} were measured, who tell no more"
 
 
 def promise(people: int, photos: int, *, asked: float | None, threshold: float) -> Promise | None:
@@ -84,21 +86,41 @@ def promise(people: int, photos: int, *, asked: float | None, threshold: float) 
     if not people or rate is None:
         return None
     named, spread = _looked_up(people, photos, rate)
-    return Promise(asked, named, max(spread, _wilson(named)), people, photos)
+    return Promise(asked, named, spread, _wilson(spread), people, photos)
 
 
 def promised(recognizer: Recognizer) -> str:
-    """What a recognizer can promise, to be said after its threshold; empty where that is nothing.
+    """What a recognizer can promise, to be said after its threshold: see `told`."""
+    gallery, limit = recognizer.gallery, recognizer.limit()
+    return told(
+        len(gallery),
+        gallery.fewest_photos,
+        asked=limit.false_alarm_rate,
+        threshold=limit.threshold,
+        network=gallery.network,
+    )
+
+
+def told(people: int, photos: int, *, asked: float | None, threshold: float, network: str) -> str:
+    """What is to be said after a threshold, `; ` before it; empty where nobody is enrolled.
 
     The figures are of the packaged network; of another one nothing is known.
+
+    Args:
+        people, photos, asked, threshold: See `promise`.
+        network: Id of the network that embeds.
     """
-    gallery = recognizer.gallery
-    if centre_of(gallery.network) is None:
-        return f"; nothing was measured with the network {gallery.network}" if gallery.people else ""
-    said = promise(
-        len(gallery), gallery.fewest_photos, asked=recognizer.false_alarm_rate, threshold=recognizer.limit().threshold
-    )
-    return "" if said is None else f"; {said.sentence}"
+    if not people:
+        return ""
+    if centre_of(network) is None:
+        return f"; nothing was measured with the network {network}"
+    said = promise(people, photos, asked=asked, threshold=threshold)
+    if said is not None:
+        return f"; {said.sentence}"
+    strict, loose = (visit_threshold_for(people, rate) for rate in _ASKABLE)
+    if threshold < loose:
+        return f"; below {loose:.2f} more than {_percent(_ASKABLE[1])} of strangers are expected to get a name"
+    return f"; above {strict:.2f} nothing was measured"
 
 
 def rate_for(people: int, threshold: float) -> float | None:

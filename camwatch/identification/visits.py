@@ -111,6 +111,7 @@ class VisitTracker:
         many usable faces that one more hardly counts.
         """
         named, unknown = set(), set()
+        clearly = self._limit.threshold - self._rule.unknown_margin
         for track in self._tracker.tracks:
             visit = self._visit_of.get(track.number)
             if visit is None or track.follow is None or track.follow != visit.evidence.vouched:
@@ -119,11 +120,7 @@ class VisitTracker:
                 continue
             if visit.person is not None and visit.score >= self._limit.threshold:
                 named.add(track.follow)
-            elif (
-                visit.person is None
-                and visit.unknown
-                and visit.score < self._limit.threshold - self._rule.unknown_margin
-            ):
+            elif visit.person is None and visit.unknown and visit.score < clearly:
                 unknown.add(track.follow)
         return Settled(frozenset(named), frozenset(unknown))
 
@@ -184,7 +181,10 @@ class VisitTracker:
 
     def forget(self, person: str, now: float) -> list[Event]:
         """End the open visit of a person who is to be forgotten; who still stands there begins another one."""
-        return self._end([visit for visit in self._open if visit.person == person], now, None)
+        events = self._end([visit for visit in self._open if visit.person == person], now, None)
+        for visit in self._open:
+            visit.barred.discard(person)
+        return events
 
     def excuse(self, now: float) -> None:
         """Nothing could be seen until `now` (UTC): absence up to here does not count towards the end of a visit."""
@@ -239,9 +239,8 @@ class VisitTracker:
     def _begin(self, track: Track) -> Visit:
         self._ordinal += 1
         first = track.evidence.first_seen
-        visit = Visit(
-            visit_id(self._node, self.camera, first, self._ordinal), self.camera, track.box, Evidence(first, first)
-        )
+        name = visit_id(self._node, self.camera, first, self._ordinal)
+        visit = Visit(name, self.camera, track.box, Evidence(first, first))
         self._open.append(visit)
         return visit
 
@@ -337,8 +336,9 @@ class VisitTracker:
             if rival.person == found.best.person and held is not None:
                 if found.best.score - held.score < self._rule.name_margin:
                     return []
-                visit.found = found
-                return [*self._end([rival], now, moment), *self._name(visit, found.best.person, now, moment)]
+                visit.found, events = found, self._end([rival], now, moment)
+                visit.barred.discard(found.best.person)
+                return events + self._name(visit, found.best.person, now, moment)
         return []
 
     def _name(self, visit: Visit, person: str, now: float, moment: float | None) -> list[Event]:

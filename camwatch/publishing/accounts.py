@@ -6,7 +6,9 @@ face that has a chip, `chip_0`, `chip_1`, ... as bytes.
 """
 
 import io
+import math
 from dataclasses import astuple
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,8 @@ from camwatch.records import (
 ACCOUNTS_FOLDER = "accounts"
 """Name of the folder within the state directory."""
 SUFFIX = ".npz"
+LARGEST = 8_000_000
+"""Bytes that no account has."""
 _VERSION = 1
 
 
@@ -71,6 +75,14 @@ class Accounts:
             over = event.event_type is EventType.ENDED and event.reason in (None, IGNORED)
             content = to_bytes(event.account, faces=self.faces and not over)
             self._shelf.put(event.visit_id, content, now, number=event.seq)
+
+    def halve(self) -> int:
+        """Remove the older half; returns how many went.
+
+        Raises:
+            OSError: One cannot be removed.
+        """
+        return self._shelf.halve()
 
     def prune(self, now: float) -> int:
         """Remove accounts that are too old, then the oldest beyond the number; returns how many went."""
@@ -139,12 +151,15 @@ def read_account(path: Path) -> Account | None:
 
 def _account(fields: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Account:
     rows = arrays.get("embeddings", np.zeros((len(fields["faces"]), 0), np.float32))
+    pooled = arrays.get("pooled")
+    if not np.isfinite(rows).all() or (pooled is not None and not np.isfinite(pooled).all()):
+        raise ValueError("embeddings that are none")
     if rows.dtype != np.float32 or rows.ndim != 2 or {len(rows), len(fields["face_scores"])} != {len(fields["faces"])}:
         raise ValueError("faces, embeddings and scores differ")
     if any(len(scores) != len(fields["candidates"]) for scores in fields["face_scores"]):
         raise ValueError("scores and candidates differ")
     faces = [
-        UsedFace(float(seen), Quality(*map(float, quality)), _chip(arrays.get(f"chip_{number}")), rows[number])
+        UsedFace(_time(seen), Quality(*map(_number, quality)), _chip(arrays.get(f"chip_{number}")), rows[number])
         for number, (seen, *quality) in enumerate(fields["faces"])
     ]
     return Account(
@@ -152,15 +167,15 @@ def _account(fields: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Account
         people=int(fields["people"]),
         photos=int(fields["photos"]),
         threshold_from=str(fields["threshold_from"]),
-        pooled=arrays.get("pooled"),
+        pooled=pooled,
         faces=tuple(faces),
-        face_scores=tuple(tuple(map(float, scores)) for scores in fields["face_scores"]),
+        face_scores=tuple(tuple(map(_number, scores)) for scores in fields["face_scores"]),
         unused=tuple((str(cause), int(count)) for cause, count in fields["unused"]),
-        candidates=tuple(Candidate(str(one["person"]), float(one["score"])) for one in fields["candidates"]),
+        candidates=tuple(Candidate(str(one["person"]), _number(one["score"])) for one in fields["candidates"]),
         taken=tuple(str(one["person"]) for one in fields["taken"]),
-        against=None if fields["against"] is None else float(fields["against"]),
+        against=None if fields["against"] is None else _number(fields["against"]),
         photos_near=tuple(
-            NearPhoto(str(one["person"]), str(one["photo"]), float(one["score"])) for one in fields["photos_near"]
+            NearPhoto(str(one["person"]), str(one["photo"]), _number(one["score"])) for one in fields["photos_near"]
         ),
         naming=tuple(_condition(*one) for one in fields["naming"]),
         unknown=tuple(_condition(*one) for one in fields["unknown"]),
@@ -168,12 +183,26 @@ def _account(fields: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Account
 
 
 def _condition(name: Any, value: Any, needed: Any, below: Any) -> Condition:
-    return Condition(str(name), None if value is None else float(value), float(needed), bool(below))
+    return Condition(str(name), None if value is None else _number(value), _number(needed), bool(below))
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is no number")
+    return number
+
+
+def _time(value: Any) -> float:
+    datetime.fromtimestamp(_number(value), UTC)  # a ValueError or OverflowError where it is no time
+    return float(value)
 
 
 def _chip(data: NDArray[Any] | None) -> Picture | None:
     if data is None:
         return None
+    if data.ndim != 1 or not data.size:
+        raise ValueError("a chip is no JPEG")
     picture = cv2.imdecode(data.astype(np.uint8, casting="safe"), cv2.IMREAD_COLOR)
     if picture is None:
         raise ValueError("a chip is no JPEG")

@@ -3,14 +3,19 @@
 Events go on without either where the disk refuses them.
 """
 
+import errno
 import logging
+import os
+import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from camwatch.errors import StateError
+import cv2
+
+from camwatch.errors import StateError, one_line
 from camwatch.files import remove_parts
 from camwatch.publishing import accounts, snapshots
-from camwatch.publishing.accounts import ACCOUNTS_FOLDER, Accounts
+from camwatch.publishing.accounts import ACCOUNTS_FOLDER, LARGEST, Accounts, read_account
 from camwatch.publishing.events import naming
 from camwatch.publishing.shelf import erase, files_of, orphans
 from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, Snapshots
@@ -19,6 +24,8 @@ from camwatch.records import Event, EventType
 log = logging.getLogger(__name__)
 
 FOLDERS = (SNAPSHOTS_FOLDER, ACCOUNTS_FOLDER)
+_TROUBLE = (StateError, OSError, ValueError, TypeError, cv2.error)  # whatever it is, the event must not be lost for it
+_SCARCE = 4_000_000  # bytes
 _EACH_VISIT = 2  # accounts of a visit, usually
 
 
@@ -41,34 +48,54 @@ class Archive:
     def __init__(self, state: Path, *, faces: bool, keep: int, max_age: float) -> None:
         """Make the folders."""
         self.faces = faces
+        self._state = state
         self._snapshots = Snapshots(state / SNAPSHOTS_FOLDER, keep=keep, max_age=max_age) if faces else None
         self._accounts = Accounts(state / ACCOUNTS_FOLDER, faces=faces, keep=_EACH_VISIT * keep, max_age=max_age)
-        self._broken = False
+        self._broken: set[str] = set()
 
     def keep_no_faces(self) -> None:
         """From now on keep numbers only."""
         self.faces, self._snapshots = False, None
         self._accounts.faces = False
 
-    def keep(self, event: Event, now: float) -> str | None:
-        """Keep what there is of an event; returns the picture's file name, None where there is no picture.
+    def picture(self, event: Event, now: float) -> str | None:
+        """Keep the picture of an event; returns its file name, None where there is no picture, or no place for it.
 
         Args:
             event: As decided.
             now: UTC seconds.
         """
-        name = None
+        if self._snapshots is None or event.chip is None:
+            return None
         try:
-            if self._snapshots is not None and event.chip is not None:
-                name = self._snapshots.save(event.visit_id, event.chip, now)
-            self._accounts.save(event, now)
-        except StateError as error:
-            if not self._broken:
-                log.error("%s; events go without", error)
-            self._broken = True
-        else:
-            self._broken = False
+            name = self._snapshots.save(event.visit_id, event.chip, now)
+        except _TROUBLE as error:
+            self._complain(SNAPSHOTS_FOLDER, error)
+            return None
+        self._broken.discard(SNAPSHOTS_FOLDER)
         return name
+
+    def account(self, event: Event, now: float) -> None:
+        """Keep why an event says what it says; the arguments as above. After the event, which needs the place more."""
+        try:
+            self._accounts.save(event, now)
+        except _TROUBLE as error:
+            self._complain(ACCOUNTS_FOLDER, error)
+        else:
+            self._broken.discard(ACCOUNTS_FOLDER)
+
+    def make_room(self) -> int:
+        """Give up the older half of the accounts where the disk is nearly full: events go first. How many went."""
+        try:
+            return self._accounts.halve() if shutil.disk_usage(self._state).free < _SCARCE else 0
+        except OSError as error:
+            self._complain(ACCOUNTS_FOLDER, error)
+            return 0
+
+    def _complain(self, what: str, error: Exception) -> None:
+        if what not in self._broken:
+            log.error("%s; events go without", one_line(str(error)))
+        self._broken.add(what)
 
 
 def prune(state: Path, *, keep: int, max_age: float, now: float) -> None:
@@ -77,10 +104,12 @@ def prune(state: Path, *, keep: int, max_age: float, now: float) -> None:
     Raises:
         StateError, OSError: Something cannot be removed.
     """
-    if (state / SNAPSHOTS_FOLDER).is_dir():
-        Snapshots(state / SNAPSHOTS_FOLDER, keep=keep, max_age=max_age).prune(now)
-    if (state / ACCOUNTS_FOLDER).is_dir():
-        Accounts(state / ACCOUNTS_FOLDER, faces=False, keep=_EACH_VISIT * keep, max_age=max_age).prune(now)
+    try:
+        if (state / SNAPSHOTS_FOLDER).is_dir():
+            Snapshots(state / SNAPSHOTS_FOLDER, keep=keep, max_age=max_age).prune(now)
+    finally:
+        if (state / ACCOUNTS_FOLDER).is_dir():
+            Accounts(state / ACCOUNTS_FOLDER, faces=False, keep=_EACH_VISIT * keep, max_age=max_age).prune(now)
 
 
 def accounts_of(state: Path, person: str, visits: Collection[str]) -> list[Path]:
@@ -97,6 +126,8 @@ def accounts_of(state: Path, person: str, visits: Collection[str]) -> list[Path]
 def erase_person(state: Path, person: str, visits: Collection[str]) -> None:
     """Remove pictures and accounts of a person's visits, and the accounts of others that name the person.
 
+    A visit that turned out to be the person's, and went on as another one, has no name; its picture goes, too.
+
     Args:
         state: The state directory.
         person: The name.
@@ -105,8 +136,10 @@ def erase_person(state: Path, person: str, visits: Collection[str]) -> None:
     Raises:
         StateError: Something cannot be read or removed.
     """
-    erase(files_of(state / SNAPSHOTS_FOLDER, snapshots.SUFFIX, visits))
-    erase(accounts_of(state, person, visits))
+    found = accounts_of(state, person, visits)
+    joined = {path.name.partition(".")[0] for path in found if _went_on_as(path, person)}
+    erase(files_of(state / SNAPSHOTS_FOLDER, snapshots.SUFFIX, joined.union(visits)))
+    erase(found)
 
 
 def erase_orphans(state: Path, visits: Collection[str]) -> None:
@@ -129,10 +162,24 @@ def shows_face(event: Event) -> bool:
     return event.chip is not None and event.event_type is not EventType.ENDED
 
 
-def _content(path: Path) -> bytes:
+def _went_on_as(path: Path, person: str) -> bool:
+    """Whether by this account the visit had all that a name asks for, and it is this person's."""
     try:
-        return path.read_bytes()
+        found = read_account(path)
+    except StateError:
+        return False
+    return found is not None and found.names == person
+
+
+def _content(path: Path) -> bytes:
+    """What a file holds that may be an account; nothing of what cannot be one."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(LARGEST) if os.fstat(descriptor).st_size <= LARGEST else b""
     except FileNotFoundError:
         return b""
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            return b""
         raise StateError(f"{path}: cannot be read: {error.strerror}") from error

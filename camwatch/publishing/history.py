@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from camwatch.errors import InputError
+from camwatch.errors import InputError, one_line
 from camwatch.publishing.database import reported
 from camwatch.publishing.events import restored
 from camwatch.publishing.outbox import EVENTS_FILE
@@ -28,7 +28,7 @@ def find(state: Path, event_id: str) -> Event:
     """
     if not (state / EVENTS_FILE).is_file():
         raise InputError(f"{state}: no history of events here; --state names the daemon's events.state")
-    begun = len(event_id) >= SHORTEST
+    event_id, begun = one_line(event_id), len(event_id) >= SHORTEST
     rows = _payloads(
         state,
         "SELECT payload FROM events WHERE event_id = ?1 OR (?2 AND substr(event_id, 1, length(?1)) = ?1)"
@@ -36,6 +36,8 @@ def find(state: Path, event_id: str) -> Event:
         (event_id, begun),
     )
     found = [event for event in rows if event.event_id == event_id] or rows
+    if not found and not begun:
+        raise InputError(f"{event_id!r}: no such event in {state}; of a beginning give {SHORTEST} characters or more")
     if not found:
         raise InputError(f"{event_id}: no such event in {state}; events older than events.retain are gone")
     if len(found) > 1:

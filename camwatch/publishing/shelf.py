@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -54,6 +55,8 @@ class Shelf:
         name = f"{visit_id}{'' if number is None else f'.{number}'}{self._suffix}"
         file = self._folder / name
         try:
+            if not self._folder.is_dir():  # somebody removed it
+                self._folder.mkdir(mode=0o700)
             write_whole(file, data)
             os.utime(file, (now, now))
         except OSError as error:
@@ -63,14 +66,28 @@ class Shelf:
     def prune(self, now: float) -> int:
         """Remove files that are too old, then the oldest beyond the number; returns how many went.
 
-        What a crash left half written goes too, once it cannot be of a write that is still under way.
+        What a crash left half written goes too, once it cannot be of a write that is still under way. What cannot be
+        removed stops nothing else.
+
+        Raises:
+            OSError: Of the first that cannot be removed, at the end.
         """
         aged = self._aged(f"[!.]*{self._suffix}")
         beyond = max(len(aged) - self._keep, 0)
         gone = [path for index, (made, path) in enumerate(aged) if index < beyond or now - made > self._max_age]
         parts = [path for made, path in self._aged(f".*{self._suffix}.*.new") if now - made > _ABANDONED]
-        for path in gone + parts:
-            path.unlink(missing_ok=True)
+        _remove(gone + parts)
+        return len(gone)
+
+    def halve(self) -> int:
+        """Remove the older half; returns how many went.
+
+        Raises:
+            OSError: Of the first that cannot be removed, at the end.
+        """
+        aged = self._aged(f"[!.]*{self._suffix}")
+        gone = [path for _, path in aged[: (len(aged) + 1) // 2]]
+        _remove(gone)
         return len(gone)
 
     def _aged(self, pattern: str) -> list[tuple[float, Path]]:
@@ -79,7 +96,9 @@ class Shelf:
         for path in self._folder.glob(pattern):
             # Somebody may be forgotten at this moment, by another process.
             with suppress(FileNotFoundError):
-                aged.append((path.stat().st_mtime, path))
+                about = path.lstat()
+                if stat.S_ISREG(about.st_mode):
+                    aged.append((about.st_mtime, path))
         return sorted(aged)
 
 
@@ -107,6 +126,18 @@ def erase(paths: Collection[Path]) -> int:
     return len(paths)
 
 
+def _remove(paths: Collection[Path]) -> None:
+    trouble: OSError | None = None
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            trouble = trouble or error
+    if trouble is not None:
+        raise trouble
+
+
 def _named(folder: Path, suffix: str) -> Iterator[tuple[Path, str]]:
     for path in sorted(folder.glob(f"[!.]*{suffix}")):
-        yield path, path.name.partition(".")[0]
+        if path.is_file() and not path.is_symlink():
+            yield path, path.name.partition(".")[0]

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from camwatch.errors import PhotoError
-from camwatch.identification.cache import CachedPhoto, read_cache, write_cache
+from camwatch.identification.cache import CachedPhoto, read_cache
 from camwatch.identification.faces import FolderScan, PhotoFile, scan, signature
-from camwatch.identification.loader import assembled, split
+from camwatch.identification.loader import assembled, save, split
 from camwatch.identification.recognizer import Recognizer
 from camwatch.service.messages import Message, enrolled_from
 
@@ -129,7 +129,7 @@ class GalleryLoader:
         self._fresh += 1
         if self._fresh >= SAVE_EVERY and self.network is not None:
             self._fresh = 0
-            write_cache(self._faces, self.network, split(self._found, self._known)[0])
+            save(self._faces, self.network, split(self._found, self._known)[0])
 
     def interrupted(self) -> None:
         """Inference died, perhaps of the photo it was at: that one comes last now, and alone."""
@@ -150,7 +150,7 @@ class GalleryLoader:
         self._loading = False
         enrolled, left_out = split(self._found, self._known)
         self._known = {one.sha256: self._known[one.sha256] for one in enrolled}
-        write_cache(self._faces, self.network, enrolled)
+        save(self._faces, self.network, enrolled)
         without = {photo.person for photo in left_out} - {one.person for one in enrolled if not one.negative}
         if without:
             log.warning("no usable photo of: %s", ", ".join(sorted(without)))
@@ -179,6 +179,8 @@ class GalleryLoader:
         self._signature = found.signature
         self._found = found
         self._loading = True
+        if self.network is not None:  # `enroll` may have embedded what is new
+            self._known = read_cache(self._faces, self.network, again=True) | self._known
         _, fresh = split(found, self._known)
         self._waiting = {photo.sha256: photo for photo in fresh if _state(photo) not in self._refused}
         return self._jobs()

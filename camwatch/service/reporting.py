@@ -141,9 +141,13 @@ class Reporting:
             events: As decided, in order.
             now: UTC seconds.
         """
-        self._unsaved.extend((event, encode(self._payload(event, now))) for event in events)
+        for event in events:
+            told = payload(event, node=self._node, late=False, snapshot=self.archive.picture(event, now))
+            self._unsaved.append((replace(event, account=None, chip=None), encode(told)))
         self._save(now)
         for event in events:
+            if not self._state_broken:
+                self.archive.account(event, now)
             self._log(event)
             figures = self._telemetry.cameras.get(event.camera)
             if figures is None:
@@ -334,15 +338,14 @@ class Reporting:
         try:
             self._outbox.put(self._unsaved, now, monotonic=time.monotonic())
         except StateError as error:
+            if not self._state_broken:
+                self.archive.make_room()  # for the next attempt, if that was it
             self.state_failed(error)
             return
         if self._state_broken:
             log.info("the state database works again; %d events were waiting", len(self._unsaved))
         self._state_broken = False
         self._unsaved.clear()
-
-    def _payload(self, event: Event, now: float) -> dict[str, object]:
-        return payload(event, node=self._node, late=False, snapshot=self.archive.keep(event, now))
 
     def _retain(self, topic: str, value: bytes) -> None:
         if self._published.get(topic) != value:

@@ -14,10 +14,11 @@ from typing import TextIO
 import yaml
 
 from camwatch.config.model import Camera, Config, Mqtt, Recognition, load, verify
+from camwatch.engine.weights import FACENET_NETWORK
 from camwatch.errors import CamwatchError, ConfigError, SourceLost
 from camwatch.identification.evidence import SMALLEST
 from camwatch.identification.faces import scan
-from camwatch.identification.promise import promise
+from camwatch.identification.promise import told
 from camwatch.identification.recognizer import visit_threshold_for
 
 PROBES_AT_ONCE = 8
@@ -57,7 +58,7 @@ def check(path: Path, *, probe: bool, out: TextIO | None = None, err: TextIO | N
     out.flush()
     count = len(config.cameras)
     print(f"{path}: no problems, {count} camera{'s' if count > 1 else ''}", file=err)
-    _tell_gallery(config.recognition, err)
+    _tell_gallery(config.recognition, config.engine.facenet_weights, err)
     for name in config.cameras:
         smallest = config.recognition_for(name).min_face
         if smallest < SMALLEST:
@@ -72,7 +73,7 @@ def check(path: Path, *, probe: bool, out: TextIO | None = None, err: TextIO | N
     return 0 if all(answer.ok for answer in answers) else 1
 
 
-def _tell_gallery(recognition: Recognition, err: TextIO) -> None:
+def _tell_gallery(recognition: Recognition, weights: Path | None, err: TextIO) -> None:
     """Who is enrolled by the folder, as far as it can be told without looking for the faces."""
     found = scan(recognition.faces, allow_empty=True)
     if not found.people:
@@ -81,9 +82,14 @@ def _tell_gallery(recognition: Recognition, err: TextIO) -> None:
     photos = Counter(photo.person for photo in found.photos if not photo.negative)
     own, asked = recognition.threshold, recognition.false_alarm_rate
     limit = visit_threshold_for(len(photos), asked) if own is None else own
-    said = promise(len(photos), min(photos.values()), asked=asked if own is None else None, threshold=limit)
-    more = "" if said is None else f"; {said.sentence}"
-    print(f"recognition: people {len(photos)}, photos {photos.total()}; a name needs {limit:.2f}{more}", file=err)
+    said = told(
+        len(photos),
+        min(photos.values()),
+        asked=asked if own is None else None,
+        threshold=limit,
+        network=FACENET_NETWORK if weights is None else str(weights),
+    )
+    print(f"recognition: people {len(photos)}, photos {photos.total()}; a name needs {limit:.2f}{said}", file=err)
     nobody = sorted(set(recognition.ignore) - set(photos))
     if nobody:
         print(f"recognition.ignore: nobody enrolled is called {' or '.join(nobody)}", file=err)

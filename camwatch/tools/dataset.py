@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from camwatch.engine.alignment import crop, views
 from camwatch.engine.photos import SEARCHED_SIDE, SMALLEST_FACE, read_photo
-from camwatch.errors import InputError, PhotoError
+from camwatch.errors import InputError, PhotoError, one_line
 from camwatch.identification.faces import PhotoFile, scan
 from camwatch.records import Box, Detection, Embedding, Picture
 
@@ -217,7 +217,7 @@ def _batches(
         try:
             picture = read_photo(photo.path)
         except PhotoError as error:
-            note(str(photo.path), str(error).removeprefix(f"{photo.path}: "))
+            note(str(photo.path), str(error).removeprefix(one_line(f"{photo.path}: ")))
             continue
         batch.append((photo, picture))
         pixels += picture.shape[0] * picture.shape[1]

@@ -2,7 +2,6 @@
 
 import hashlib
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,18 +11,17 @@ import numpy as np
 
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.engine.image_header import read_header
-from camwatch.engine.photos import MAX_BYTES, enroll_photo
-from camwatch.errors import InputError, PhotoError
-from camwatch.identification.cache import write_cache
+from camwatch.engine.photos import enroll_content, enroll_photo, load_photo
+from camwatch.errors import InputError, PhotoError, one_line
 from camwatch.identification.faces import FolderScan, checked_name, scan, store_photo
-from camwatch.identification.gallery import Gallery, unit
-from camwatch.identification.loader import enrolled_from, split_known
+from camwatch.identification.gallery import LOOKALIKE, Gallery, unit
+from camwatch.identification.loader import enrolled_from, save, split_known
 from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.tracker import SAME_FACE
-from camwatch.records import Embedding, Enrolled
+from camwatch.records import Embedding, Enrolled, Quality
 from camwatch.tools.dataset import FaceNetworks
 from camwatch.tools.progress import Steps
-from camwatch.tools.visit_faces import write_faces
+from camwatch.tools.visit_faces import VisitFace, faces_of
 
 ENOUGH = 3
 """Photos from which on more of them help little."""
@@ -31,6 +29,7 @@ SOMEBODY_ELSE = 0.15
 """Similarity to a person's other photos below which a photo cannot be of the same person."""
 SAME_PICTURE = 0.98
 """Similarity from which on two photos show the same moment: frames of one clip, or one picture saved twice."""
+_NO_STATES = frozenset(("unknown", "none", "unavailable"))
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
 
 
@@ -58,7 +57,7 @@ def enroll(
         negative: They show somebody who was taken for the person and is not.
         from_event: Take the faces of a visit, too: the id of one of its events.
         state: The daemon's state directory, where the event is.
-        anyway: Take them although the event gave another name.
+        anyway: Take them although the event gave another name, or they look like somebody else who is enrolled.
         analyzer: Finds and embeds the faces; loaded here by default.
         results: Where the lines go; stdout by default.
         notes: Where hints go; stderr by default.
@@ -73,34 +72,39 @@ def enroll(
     """
     results, notes = results or sys.stdout, notes or sys.stderr
     name = checked_name(name)
+    if name.casefold() in _NO_STATES:
+        raise PhotoError(f"{name!r}: not a name, Home Assistant takes it for no state")
     if not photos and from_event is None:
         raise InputError("nothing to enroll: give photos, or --from-event ID with --state DIR")
     found = scan(faces, allow_empty=True) if faces.exists() else None
-    with tempfile.TemporaryDirectory(prefix="camwatch-enroll-") as folder:
-        taken: list[Path] = []
-        if from_event is not None:
-            taken = _faces_of(from_event, state or Path(), Path(folder), None if negative or anyway else name)
-            print(f"faces of the visit: {len(taken)}", file=notes)
-        desk = _Desk(name, faces, analyzer or FaceAnalyzer(), negative=negative)
-        if found is not None:
-            desk.load(found, notes)
-        if negative and name not in desk.gallery.people:
-            raise PhotoError(f"{faces}: nobody is called {name!r}; only who is enrolled can be taken for somebody")
-        there = 0
-        for path in [*photos, *taken]:
-            try:
-                said, hints = desk.add(path)
-            except PhotoError as error:
-                print(f"refused  {error}".replace(f"{folder}/", ""), file=results)
-                continue
-            there += 1
-            print(said.replace(f"{folder}/", ""), file=results)
-            for hint in hints:
-                print(hint.replace(f"{folder}/", ""), file=notes)
-        asked = len(photos) + len(taken)
-        if there < asked:
-            print(f"{there} of {asked} photos are in the gallery", file=notes)
-        count = desk.keep()
+    taken: list[VisitFace] = []
+    if from_event is not None:
+        taken = _faces_of(from_event, state or Path(), None if negative or anyway else name)
+        print(f"faces of the visit: {len(taken)}", file=notes)
+    desk = _Desk(name, faces, analyzer or FaceAnalyzer(), negative=negative, anyway=anyway)
+    if found is not None:
+        desk.load(found, notes)
+    if negative and name not in desk.gallery.people:
+        raise PhotoError(f"{faces}: nobody is called {name!r}; only who is enrolled can be taken for somebody")
+    for other in desk.gallery.people:
+        if other != name and other.casefold() == name.casefold():
+            print(f"{other} is enrolled already; {name} is somebody else here", file=notes)
+    there = 0
+    given: list[Path | VisitFace] = [*photos, *taken]
+    for photo in given:
+        try:
+            said, hints = desk.add(photo) if isinstance(photo, Path) else desk.add_face(photo)
+        except PhotoError as error:
+            print(f"refused  {error}", file=results)
+            continue
+        there += 1
+        print(one_line(said), file=results)
+        for hint in hints:
+            print(one_line(hint), file=notes)
+    asked = len(given)
+    if there < asked:
+        print(f"{there} of {asked} photos are in the gallery", file=notes)
+    count = desk.keep()
     if there and not negative and count < ENOUGH:
         some = "1 photo" if count == 1 else f"{count} photos"
         print(f"{name} has {some}; three to five, taken on different days, are recognized better", file=notes)
@@ -109,19 +113,20 @@ def enroll(
     return 0 if there == asked else 2
 
 
-def _faces_of(event_id: str, state: Path, folder: Path, name: str | None) -> list[Path]:
-    """The faces of a visit as files; `name` is who it must not have been told not to be, None for anybody."""
-    person, paths = write_faces(event_id, state, folder)
+def _faces_of(event_id: str, state: Path, name: str | None) -> list[VisitFace]:
+    """The faces of a visit; `name` is who it must not have been told not to be, None for anybody."""
+    person, found = faces_of(event_id, state)
     if name is not None and person not in (None, name):
         raise InputError(f"{event_id}: this event says {person}, not {name}; if it was {name}: --anyway")
-    return paths
+    return found
 
 
 class _Desk:
     """Where photos are looked at, one after the other."""
 
-    def __init__(self, name: str, faces: Path, analyzer: FaceNetworks, *, negative: bool) -> None:
-        self._name, self._faces, self._analyzer, self._negative = name, faces, analyzer, negative
+    def __init__(self, name: str, faces: Path, analyzer: FaceNetworks, *, negative: bool, anyway: bool) -> None:
+        self._name, self._faces, self._analyzer = name, faces, analyzer
+        self._negative, self._anyway = negative, anyway
         self._enrolled: list[Enrolled] = []
         self._owners: set[tuple[str, str, bool]] = set()  # content, person, negative
         self._changed = False
@@ -134,6 +139,8 @@ class _Desk:
 
     def load(self, found: FolderScan, notes: TextIO) -> None:
         """Take over who is enrolled already."""
+        for problem in found.problems:
+            print(problem, file=notes)
         self._owners = {(photo.sha256, photo.person, photo.negative) for photo in found.photos}
         self._enrolled, fresh = split_known(found, self._analyzer.network)
         with Steps("reading the gallery", len(fresh), stream=notes) as steps:
@@ -154,7 +161,14 @@ class _Desk:
         Raises:
             PhotoError: It is refused.
         """
-        data = _content(path)
+        return self._add(path, load_photo(path), None)
+
+    def add_face(self, face: VisitFace) -> tuple[str, list[str]]:
+        """The same with a face of a visit."""
+        return self._add(Path(face.name), face.png, face.quality)
+
+    def _add(self, path: Path, data: bytes, before: Quality | None) -> tuple[str, list[str]]:
+        """`before` is the quality of a face before it was cut out and scaled."""
         digest = hashlib.sha256(data).hexdigest()
         if data and (digest, self._name, self._negative) in self._owners:
             return f"present  {path}: in the gallery already", []
@@ -163,7 +177,7 @@ class _Desk:
             if data and content == digest and (person == self._name or not (negative or self._negative)):
                 of = f"one who is not {person}" if negative else f"a photo of {person}"
                 raise PhotoError(f"{path}: is in the gallery already, as {of}")
-        one = enroll_photo(self._analyzer, self._name, path, strict=True)
+        one = enroll_content(self._analyzer, self._name, data, path, strict=True)
         probe = unit(one.embeddings.sum(axis=0, dtype=np.float64))
         hints = self._denied(path, probe) if self._negative else self._likeness(path, probe)
         header = read_header(data)
@@ -174,27 +188,34 @@ class _Desk:
         self._owners.add((digest, self._name, self._negative))
         self._changed = True
         self._judge()
-        measured = one.quality
+        measured = before or one.quality
         said = f"added    {path}: face {measured.height:.0f} pixels high, sharpness {measured.sharpness:.0f}"
         return said, [hint.format(stored=stored) for hint in hints]
 
     def _likeness(self, path: Path, probe: Embedding) -> list[str]:
         """Whether it may be of this person; what to think about, `{stored}` standing for where it will lie."""
+        hints = []
         found = self._recognizer.identify(probe)
         if found.best is not None and found.person not in (None, self._name):
-            raise PhotoError(
-                f"{path}: looks like {found.person}, who is enrolled already"
-                f" (similarity {found.best.score:.2f}, a name is given from {found.threshold:.2f} on)"
+            alike = (
+                f"looks like {found.person}, who is enrolled already (similarity {found.best.score:.2f})"
             )
+            if not self._anyway:
+                raise PhotoError(f"{path}: {alike}; if it is {self._name}, who only looks like that: --anyway")
+            hints.append(f"{_plain(path)}: {_plain(alike)}; if it is {_plain(found.person)}, remove {{stored}}")
         own = self.gallery.score(probe, self._name)
         if own is None:
-            return []
+            return hints
+        against = self.gallery.against(probe, self._name)
+        if against is not None and against >= own:
+            raise PhotoError(
+                f"{path}: is more like one who is not {self._name} ({against:.2f}) than like {self._name} ({own:.2f})"
+            )
         if own < SOMEBODY_ELSE:
             raise PhotoError(
                 f"{path}: is of somebody else than the other photos of {self._name} (similarity {own:.2f});"
                 f" if it is they that are wrong: camwatch forget, then enroll again"
             )
-        hints = []
         if own < SAME_FACE:
             hints.append(
                 f"{_plain(path)}: hardly looks like the other photos of {_plain(self._name)} ({own:.2f});"
@@ -212,6 +233,8 @@ class _Desk:
         """Whether the person would still be known with this face denied; what to think about."""
         own = self.gallery.score(probe, self._name) or 0.0
         photos = [one for one in self._enrolled if one.person == self._name and not one.negative]
+        if len(photos) == 1 and own >= SAME_FACE:
+            return self._denied_beside_one(path, own)
         lost = [one.photo for one in photos if self._would_lose(one, probe)]
         if lost:
             raise PhotoError(
@@ -221,6 +244,18 @@ class _Desk:
         if own < SAME_FACE:
             return [f"{_plain(path)}: is not like {_plain(self._name)} anyway ({own:.2f}), so it changes little"]
         return []
+
+    def _denied_beside_one(self, path: Path, own: float) -> list[str]:
+        """What to think about where one photo cannot tell a look-alike from the person."""
+        if own >= LOOKALIKE and not self._anyway:
+            raise PhotoError(
+                f"{path}: is too much like the only photo of {self._name} (similarity {own:.2f}) to be told from it;"
+                f" enroll more photos of {self._name} first, or if it surely is somebody else: --anyway"
+            )
+        return [
+            f"{_plain(path)}: with one photo of {_plain(self._name)} it cannot be told whether this is"
+            f" {_plain(self._name)} ({own:.2f}); if it is, remove {{stored}}"
+        ]
 
     def _would_lose(self, photo: Enrolled, probe: Embedding) -> bool:
         """Whether one of the person's own photos is more like the face denied than like the other photos."""
@@ -241,7 +276,7 @@ class _Desk:
     def keep(self) -> int:
         """Save the embeddings beside the photos; how many photos the person has."""
         if self._changed and self._faces.is_dir():
-            write_cache(self._faces, self._analyzer.network, self._enrolled)
+            save(self._faces, self._analyzer.network, self._enrolled)
         return sum(owner[1:] == (self._name, False) for owner in self._owners)
 
     def _judge(self) -> None:
@@ -252,10 +287,3 @@ def _plain(text: object) -> str:
     """Text that stays as it is when a hint is completed."""
     return str(text).replace("{", "{{").replace("}", "}}")
 
-
-def _content(path: Path) -> bytes:
-    """What is in the file; nothing where it cannot be read, which `enroll_photo` then explains."""
-    try:
-        return path.read_bytes() if path.is_file() and path.stat().st_size <= MAX_BYTES else b""
-    except OSError:
-        return b""

@@ -10,7 +10,7 @@ import numpy as np
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.errors import InputError
 from camwatch.identification.classifier import Classifier
-from camwatch.identification.promise import promise
+from camwatch.identification.promise import told
 from camwatch.tools.dataset import FaceNetworks, embed_dataset, read_dataset, split_dataset
 from camwatch.tools.progress import Steps
 
@@ -71,8 +71,8 @@ def train(
     print(f"Number of classes: {len(fitted.classes)}", file=results)
     print(f"Number of images: {fitted.images}", file=results)
     fewest = min(Counter(labels).values())
-    said = promise(len(fitted.classes), fewest, asked=FALSE_ALARM_RATE, threshold=fitted.threshold)
-    if said is not None:
-        print(f"known from a similarity of {fitted.threshold:.2f} on; {said.sentence}", file=notes)
+    limit = fitted.threshold
+    said = told(len(fitted.classes), fewest, asked=FALSE_ALARM_RATE, threshold=limit, network=analyzer.network)
+    print(f"known from a similarity of {limit:.2f} on{said}", file=notes)
     print(f"wrote {model}", file=notes)
     return 0

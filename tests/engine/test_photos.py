@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -278,6 +278,28 @@ def test_not_strict_takes_the_one_in_the_middle_of_faces_about_as_large(photo: P
 def test_not_strict_refuses_where_it_is_not_clear_whose_photo_it_is(photo: Path) -> None:
     with pytest.raises(PhotoError, match="2 faces of about the same size: crop the photo to the person"):
         enroll_photo(Finder(face(10, 100, 180), face(400, 100, 170)), "Ann", photo, strict=False)
+
+
+SIDES, TURNS = st.sampled_from((60, 90, 150, 170, 180)), st.sampled_from((0, 0.6))
+PLACES = st.tuples(st.integers(0, 460), st.integers(0, 300), SIDES, TURNS)
+
+
+@given(st.lists(PLACES, min_size=1, max_size=4))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+def test_what_strict_takes_is_taken_again(photo: Path, places: list[tuple[int, int, int, float]]) -> None:
+    finder = Finder(*(face(x, y, side, turn=turn) for x, y, side, turn in places))
+    try:
+        strict = enroll_photo(finder, "Ann", photo, strict=True)
+    except PhotoError:
+        return
+    again = enroll_photo(finder, "Ann", photo, strict=False)
+    np.testing.assert_array_equal(again.embeddings, strict.embeddings)
+
+
+def test_the_one_good_face_is_taken_again_though_a_poor_one_is_in_the_middle(photo: Path) -> None:
+    finder = Finder(face(10, 100, 180), face(240, 150, 170, turn=0.6))
+    for strict in (True, False):
+        assert enroll_photo(finder, "Ann", photo, strict=strict).quality.height == 180
 
 
 def test_a_tight_crop_is_searched_again_with_a_border(photo: Path) -> None:

@@ -1,6 +1,6 @@
 """Made-up people before a made-up camera: embeddings with a chosen likeness, faces, observations."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 
 import numpy as np
@@ -109,9 +109,15 @@ def enrolled(**people: Embedding) -> list[Enrolled]:
     return [Enrolled(name, f"{name}/1.jpg", f"{name}-1", vector[None], GOOD) for name, vector in people.items()]
 
 
-def recognizer(*, false_alarm_rate: float = 0.01, threshold: float | None = None, **people: Embedding) -> Recognizer:
+def recognizer(
+    *,
+    false_alarm_rate: float = 0.01,
+    threshold: float | None = None,
+    ignored: Set[str] = frozenset(),
+    **people: Embedding,
+) -> Recognizer:
     gallery = Gallery(enrolled(**people), "test")
-    return Recognizer(gallery, false_alarm_rate=false_alarm_rate, threshold=threshold)
+    return Recognizer(gallery, false_alarm_rate=false_alarm_rate, threshold=threshold, ignored=ignored)
 
 
 def play(tracker: VisitTracker, observations: Iterable[Observation]) -> list[Event]:

@@ -150,3 +150,19 @@ def test_the_closed_set_counts_right_answers_and_lists_the_others() -> None:
     assert (row, nearest.one, nearest.other) == (4, "p1", "p2")
     assert own < 0.3 < 0.7 < nearest.score
     assert all(own > 0.5 for _, own, _ in rest)
+
+
+@pytest.mark.parametrize("people", [20, 60, 200])
+def test_one_false_alarm_never_promises_more_than_none(people: int) -> None:
+    total = np.full(people, 1)
+    highs = [share(np.arange(people) < count, total, seed=1).high for count in range(12)]
+    assert highs == sorted(highs), "the more strangers were named, the higher the bound"
+    exact = binomtest(1, people).proportion_ci(confidence_level=0.95, method="exact")
+    found = share((np.arange(people) < 1).astype(np.int64), total, seed=1)
+    assert found.high >= exact.high - 1e-9 and found.low <= exact.low + 1e-9
+
+
+def test_the_upper_bound_of_rare_events_holds_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(4)
+    missed = sum(share(rng.binomial(1, 0.0175, 200), np.ones(200, np.int64), seed=0).high < 0.0175 for _ in range(300))
+    assert missed <= 300 * 0.05

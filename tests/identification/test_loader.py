@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from camwatch.errors import PhotoError
-from camwatch.identification.cache import CACHE_FILE
+from camwatch.identification.cache import CACHE_FILE, locked, read_cache
 from camwatch.identification.faces import forget, scan, store_photo
-from camwatch.identification.loader import assembled, load_folder, split_known
+from camwatch.identification.loader import assembled, load_folder, save, split_known
 from camwatch.records import Enrolled
 from tests.identification.scene import GOOD, enrolled, like, person
 
@@ -96,3 +96,26 @@ def test_the_cache_is_read_once(tmp_path: Path, caplog: pytest.LogCaptureFixture
     (tmp_path / CACHE_FILE).write_bytes(b"damaged")
     load_folder(tmp_path, "net", Enroller())
     assert len(caplog.messages) == 1
+
+
+def test_who_was_forgotten_while_others_were_embedded_does_not_come_back_and_who_came_is_kept(tmp_path: Path) -> None:
+    for number in range(3):
+        store_photo(tmp_path, f"person{number}", f"ok {number}".encode(), ".jpg")
+    load_folder(tmp_path, "net", Enroller())
+    found = scan(tmp_path)
+    mine, _ = split_known(found, "net")
+    forget(tmp_path, "person1")
+    store_photo(tmp_path, "late", b"ok late", ".jpg")
+    load_folder(tmp_path, "net", Enroller())
+    assert save(tmp_path, "net", mine)
+    kept = read_cache(tmp_path, "net")
+    assert set(kept) == {photo.sha256 for photo in scan(tmp_path).photos} and len(kept) == 3
+
+
+def test_a_gallery_that_is_being_written_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store_photo(tmp_path, "alice", b"ok 1", ".jpg")
+    with locked(tmp_path), pytest.raises(TimeoutError), locked(tmp_path, timeout=0.1):
+        pass
+    with locked(tmp_path, timeout=0.1):
+        pass
+    assert not save(tmp_path / "none", "net", []) and "embeddings are not cached" in caplog.text

@@ -47,7 +47,8 @@ def test_stricter_rates_promise_less_and_sizes_between_lie_between() -> None:
     assert shares == sorted(shares, reverse=True)
     three, five, ten = (asked(0.01, people).expected for people in (3, 5, 10))
     assert min(three, ten) <= five <= max(three, ten)
-    assert asked(0.05, 10, 4) == module.Promise(0.05, asked(0.05, 10, 3).expected, asked(0.05, 10, 3).most, 10, 4)
+    three = asked(0.05, 10, 3)
+    assert asked(0.05, 10, 4) == module.Promise(0.05, three.expected, three.spread, three.most, 10, 4)
 
 
 def test_what_cannot_be_promised_is_said() -> None:
@@ -58,13 +59,35 @@ def test_what_cannot_be_promised_is_said() -> None:
     assert loose.most <= 0.1 and loose.sentence.endswith("%"), "nothing to add"
 
 
+@pytest.mark.parametrize("photos", [1, 3, 5])
+@pytest.mark.parametrize("rate", [0.05, 0.01, 0.003, 0.001])
+def test_the_words_are_those_of_the_figures(rate: float, photos: int) -> None:
+    said = set()
+    for people in (1, 2, 3, 6, 10, 20, 30, 60, 100, 200):
+        found = asked(rate, people, photos)
+        assert found.expected <= found.spread <= found.most
+        if "kept on average only" in found.sentence:
+            assert found.expected <= rate < found.spread
+            assert ("three or more photos" in found.sentence) == (photos == 1)
+        elif "more than the" in found.sentence:
+            assert found.expected > rate
+        elif "were measured, who tell no more" in found.sentence:
+            assert found.spread <= rate < found.most
+        else:
+            assert found.most <= rate
+        said.add(found.sentence.partition(": ")[2].partition(" ")[0])
+    assert said <= {"", "galleries", "more", "200"} and (rate > 0.001 or len(said) > 1)
+
+
 def test_the_words_follow_the_threshold() -> None:
     gallery = Gallery(enrolled(Ann=person(1), Bob=person(2)), FACENET_NETWORK)
     assert gallery.fewest_photos == 1
     assert promised(Recognizer(gallery)).startswith("; of strangers about ")
     assert promised(Recognizer(gallery, threshold=0.55)).startswith("; of strangers about ")
-    for beyond in (0.0, 0.95):
-        assert promised(Recognizer(gallery, threshold=beyond)) == ""
+    loose = promised(Recognizer(gallery, threshold=0.3))
+    assert loose == "; below 0.38 more than 10 % of strangers are expected to get a name"
+    strict = promised(Recognizer(gallery, threshold=0.95))
+    assert strict == "; above 0.75 nothing was measured"
     assert promised(Recognizer(Gallery([], FACENET_NETWORK))) == promised(Recognizer(Gallery([], "test"))) == ""
 
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from camwatch.publishing.archive import Archive
 from camwatch.publishing.events import encode, payload
 from camwatch.records import Candidate, Event, EventType
 
@@ -47,3 +48,10 @@ def stored(*events: Event) -> list[tuple[Event, bytes]]:
 def ids(payloads: list[bytes]) -> list[str]:
     """The event ids of payloads, in order, each where it came first: as a subscriber that drops repeats sees them."""
     return list(dict.fromkeys(json.loads(each)["event_id"] for each in payloads))
+
+
+def keep(archive: Archive, one: Event, now: float) -> str | None:
+    """All that is kept beside an event, as the daemon keeps it; the picture's file name."""
+    name = archive.picture(one, now)
+    archive.account(one, now)
+    return name

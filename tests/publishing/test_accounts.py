@@ -1,5 +1,9 @@
 """Why events said what they said, on disk: whole, private, bounded, erased with the person."""
 
+import errno
+import io
+import json
+import os
 import stat
 from dataclasses import fields, replace
 from pathlib import Path
@@ -13,7 +17,7 @@ from camwatch.publishing.accounts import ACCOUNTS_FOLDER, file_of, read_account,
 from camwatch.publishing.archive import Archive
 from camwatch.publishing.traces import traces
 from camwatch.records import Account, Candidate, Condition, Embedding, EventType, NearPhoto, Picture, Quality, UsedFace
-from tests.publishing.events import event
+from tests.publishing.events import event, keep
 
 NOW = 1_795_000_000.0
 RNG = np.random.default_rng(6)
@@ -49,6 +53,20 @@ def account(person: str = "Zoë", other: str = "Bob") -> Account:
     )
 
 
+def whole_of(*, seen: float = NOW, chip_shape: tuple[int, ...] | None = None) -> bytes:
+    """An account with whole checksums, and something odd in it."""
+    with np.load(io.BytesIO(to_bytes(account()))) as loaded:
+        arrays = dict(loaded)
+    index = json.loads(arrays["index"].tobytes())
+    index["faces"][0][0] = seen
+    arrays["index"] = np.frombuffer(json.dumps(index).encode(), np.uint8)
+    if chip_shape is not None:
+        arrays["chip_1"] = np.zeros(chip_shape, np.uint8)
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getvalue()
+
+
 def kept(folder: Path, *, faces: bool = True, keep: int = 10) -> Archive:
     return Archive(folder, faces=faces, keep=keep, max_age=1e6)
 
@@ -59,7 +77,7 @@ def files(folder: Path) -> list[str]:
 
 def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     told = event(account=account(), visit_id="v")
-    kept(tmp_path).keep(told, NOW)
+    keep(kept(tmp_path), told, NOW)
     file = file_of(tmp_path, "v", 1)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600 and stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     read = read_account(file)
@@ -76,7 +94,7 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
 
 
 def test_without_pictures_of_faces_there_are_numbers_only(tmp_path: Path) -> None:
-    kept(tmp_path, faces=False).keep(event(account=account(), visit_id="v", chip=chip(3)), NOW)
+    keep(kept(tmp_path, faces=False), event(account=account(), visit_id="v", chip=chip(3)), NOW)
     read = read_account(file_of(tmp_path, "v", 1))
     assert read is not None and read.pooled is None
     assert [face.chip for face in read.faces] == [None] * 3 and not any(face.embedding.size for face in read.faces)
@@ -87,16 +105,16 @@ def test_without_pictures_of_faces_there_are_numbers_only(tmp_path: Path) -> Non
 def test_faces_that_are_switched_off_later_are_kept_no_more(tmp_path: Path) -> None:
     archived = kept(tmp_path)
     archived.keep_no_faces()
-    assert archived.keep(event(account=account(), visit_id="v", chip=chip(3)), NOW) is None
+    assert keep(archived, event(account=account(), visit_id="v", chip=chip(3)), NOW) is None
     read = read_account(file_of(tmp_path, "v", 1))
     assert read is not None and read.pooled is None and not list((tmp_path / "snapshots").iterdir())
 
 
 def test_the_end_of_a_decided_visit_leaves_the_faces_to_the_decision(tmp_path: Path) -> None:
     archived = kept(tmp_path)
-    archived.keep(event(event_type=EventType.ENDED, account=account(), visit_id="v", seq=2), NOW)
+    keep(archived, event(event_type=EventType.ENDED, account=account(), visit_id="v", seq=2), NOW)
     undecided = event(event_type=EventType.ENDED, account=account(), visit_id="w", person=None, reason="blurred")
-    archived.keep(undecided, NOW)
+    keep(archived, undecided, NOW)
     decided, never = read_account(file_of(tmp_path, "v", 2)), read_account(file_of(tmp_path, "w", 1))
     assert decided is not None and decided.pooled is None
     assert never is not None and never.pooled is not None
@@ -111,6 +129,10 @@ def test_what_is_missing_is_none_and_what_is_damaged_is_one_line(tmp_path: Path)
         "newer.npz": whole.replace(b'{"version":1', b'{"version":2'),
         "fewer.npz": to_bytes(replace(account(), candidates=(Candidate("Zoë", 0.7),))),
         "empty.npz": b"",
+        "when.npz": whole_of(seen=1e30),
+        "never.npz": whole_of(seen=float("inf")),
+        "no chip.npz": whole_of(chip_shape=(0,)),
+        "flat chip.npz": whole_of(chip_shape=(3, 3)),
     }.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(StateError, match=rf"{name}: (damaged, no account|version 2 of an account)") as raised:
@@ -121,7 +143,7 @@ def test_what_is_missing_is_none_and_what_is_damaged_is_one_line(tmp_path: Path)
 def test_they_are_bounded_by_number_and_age(tmp_path: Path) -> None:
     archived = kept(tmp_path)
     for number in range(9):
-        archived.keep(event(account=account(), visit_id=f"v{number}"), NOW + number)
+        keep(archived, event(account=account(), visit_id=f"v{number}"), NOW + number)
     archive.prune(tmp_path, keep=2, max_age=1e6, now=NOW + 10)
     assert files(tmp_path) == [f"v{number}.1.npz" for number in range(5, 9)], "two for each visit"
     archive.prune(tmp_path, keep=2, max_age=3.5, now=NOW + 10)
@@ -130,10 +152,10 @@ def test_they_are_bounded_by_number_and_age(tmp_path: Path) -> None:
 
 def test_who_is_forgotten_is_in_none_of_them(tmp_path: Path) -> None:
     archived = kept(tmp_path)
-    archived.keep(event(account=account("Zoë", "Bob"), visit_id="hers"), NOW)
-    archived.keep(event(account=account("Bob", "Zoë"), visit_id="his"), NOW)
-    archived.keep(event(account=account("Bob", "Ann"), visit_id="theirs"), NOW)
-    archived.keep(event(account=replace(account("Bob", "Ann"), taken=("Zoë",)), visit_id="beside"), NOW)
+    keep(archived, event(account=account("Zoë", "Bob"), visit_id="hers"), NOW)
+    keep(archived, event(account=account("Bob", "Zoë"), visit_id="his"), NOW)
+    keep(archived, event(account=account("Bob", "Ann"), visit_id="theirs"), NOW)
+    keep(archived, event(account=replace(account("Bob", "Ann"), taken=("Zoë",)), visit_id="beside"), NOW)
     assert len(traces(tmp_path, "Zoë")) == 3
     archive.erase_person(tmp_path, "Zoë", ["hers"])
     assert files(tmp_path) == ["theirs.1.npz"]
@@ -142,16 +164,77 @@ def test_who_is_forgotten_is_in_none_of_them(tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
-def test_a_picture_that_cannot_be_erased_is_one_clear_line(tmp_path: Path) -> None:
-    (tmp_path / "snapshots" / "v.jpg").mkdir(parents=True)
-    with pytest.raises(StateError, match=r"v\.jpg: cannot be erased: Is a directory"):
+def test_a_picture_that_cannot_be_erased_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(kept(tmp_path), event(visit_id="v", chip=chip(1)), NOW)
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    with pytest.raises(StateError, match=r"v\.jpg: cannot be erased: Read-only file system"):
         archive.erase_person(tmp_path, "Zoë", ["v"])
 
 
 def test_pictures_of_others_stay(tmp_path: Path) -> None:
     archived = kept(tmp_path)
-    archived.keep(event(visit_id="v1", chip=chip(1)), NOW)
-    archived.keep(event(visit_id="v2", chip=chip(1)), NOW)
+    keep(archived, event(visit_id="v1", chip=chip(1)), NOW)
+    keep(archived, event(visit_id="v2", chip=chip(1)), NOW)
     archive.erase_person(tmp_path, "Zoë", ["v1", "never taken", "../v2"])
     assert [path.name for path in (tmp_path / "snapshots").iterdir()] == ["v2.jpg"]
     archive.erase_person(tmp_path / "missing", "Zoë", ["v1"])
+
+
+def test_whatever_is_wrong_with_an_account_costs_the_event_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    archived = kept(tmp_path)
+    odd = replace(account(), photos_near=(NearPhoto("Zoë", "gr\udcfc\udcdf.jpg", 0.8),))
+    for number in range(3):
+        assert keep(archived, event(number, account=odd, visit_id=f"v{number}", chip=chip(3)), NOW) == f"v{number}.jpg"
+    assert len(caplog.messages) == 1 and "events go without" in caplog.text and not files(tmp_path)
+    keep(archived, event(account=account(), visit_id="v"), NOW)
+    assert files(tmp_path) == ["v.1.npz"]
+
+
+def test_a_folder_that_was_removed_is_made_again(tmp_path: Path) -> None:
+    archived = kept(tmp_path)
+    (tmp_path / ACCOUNTS_FOLDER).rmdir()
+    keep(archived, event(account=account(), visit_id="v"), NOW)
+    assert files(tmp_path) == ["v.1.npz"]
+
+
+def test_what_is_no_account_stops_neither_pruning_nor_forgetting(tmp_path: Path) -> None:
+    archived = kept(tmp_path)
+    for number in range(4):
+        keep(archived, event(account=account(), visit_id=f"v{number}", chip=chip(1)), NOW + number)
+    folder = tmp_path / ACCOUNTS_FOLDER
+    (folder / "old.1.npz").mkdir()
+    (tmp_path / "snapshots" / "old.jpg").mkdir()
+    os.mkfifo(folder / "pipe.1.npz")
+    (folder / "linked.1.npz").symlink_to(tmp_path / "elsewhere.npz")
+    with (folder / "huge.1.npz").open("wb") as file:
+        file.truncate(10**9)
+    os.utime(folder / "huge.1.npz", (NOW, NOW))
+    archive.prune(tmp_path, keep=1, max_age=1e6, now=NOW + 10)
+    assert [one for one in files(tmp_path) if one.startswith("v")] == ["v2.1.npz", "v3.1.npz"]
+    archive.erase_person(tmp_path, "Zoë", [])
+    assert [one for one in files(tmp_path) if one.startswith("v")] == []
+
+
+def test_a_visit_that_went_on_as_hers_loses_its_picture_with_her(tmp_path: Path) -> None:
+    archived = kept(tmp_path)
+    search = replace(account("Zoë", "Bob"), naming=(Condition("score", 0.7, 0.5), Condition("faces", 5, 3)))
+    like_her = replace(search, naming=(Condition("score", 0.4, 0.5), Condition("faces", 5, 3)))
+    for name, one in {"joined": search, "stranger": like_her}.items():
+        keep(archived, event(account=one, visit_id=name, person=None, chip=chip(1)), NOW)
+    archive.erase_person(tmp_path, "Zoë", [])
+    assert files(tmp_path) == [] and [path.name for path in (tmp_path / "snapshots").iterdir()] == ["stranger.jpg"]
+
+
+def test_where_the_disk_is_full_the_older_accounts_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archived = kept(tmp_path)
+    for number in range(5):
+        keep(archived, event(account=account(), visit_id=f"v{number}"), NOW + number)
+    assert archived.make_room() == 0 and len(files(tmp_path)) == 5, "there is room"
+    monkeypatch.setattr(archive, "_SCARCE", 10**18)
+    assert archived.make_room() == 3 and files(tmp_path) == ["v3.1.npz", "v4.1.npz"]

@@ -1,6 +1,7 @@
 """`enroll` checks each photo."""
 
 import io
+import os
 from pathlib import Path
 
 import cv2
@@ -106,3 +107,27 @@ def test_names_and_folders_that_cannot_be_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         enroll("Ann", [tmp_path / "a.jpg"], file)
     assert not (tmp_path / "faces").exists()
+
+
+@pytest.mark.weights
+def test_file_names_cannot_break_a_line_or_steer_a_terminal(
+    man: list[Picture], analyzer: FaceAnalyzer, tmp_path: Path
+) -> None:
+    photo = save(man[0], tmp_path / "x\nadded    y \x1b[31m.png")
+    status, lines, _ = add("Adam", [photo, photo], tmp_path / "faces", analyzer)
+    assert status == 0 and [line.split()[0] for line in lines] == ["added", "present"]
+    assert all("x\\nadded    y \\x1b[31m.png" in line for line in lines)
+
+
+@pytest.mark.weights
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes into the folders of others")
+def test_what_root_enrolls_belongs_to_the_owner_of_the_gallery(
+    man: list[Picture], analyzer: FaceAnalyzer, tmp_path: Path
+) -> None:
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    os.chown(faces, 65534, 65533)
+    assert add("Adam", [save(man[0], tmp_path / "a.png")], faces, analyzer)[0] == 0
+    made = list(faces.rglob("*"))
+    assert len(made) == 4, "folder, name, photo, embeddings"
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(65534, 65533)}

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import stat
 from pathlib import Path
@@ -150,3 +151,34 @@ def test_wrong_input_is_one_clear_line(tmp_path: Path, how: dict[str, Any]) -> N
     assert "\n" not in str(raised.value)
     with pytest.raises(PhotoError):
         ran(tmp_path / "nowhere", analyzer=Painted())
+
+
+def test_a_name_that_is_no_utf8_does_not_cost_the_report(tmp_path: Path) -> None:
+    folder = painted(tmp_path / "d", {"ann": 3, "bob": 3})
+    (folder / "ann" / os.fsdecode(b"\xfe_broken.jpg")).write_bytes(b"no picture")
+    _, notes = ran(folder, report=tmp_path / "report", aligned=True, analyzer=Painted())
+    figures = json.loads((tmp_path / "report" / "evaluation.json").read_text("utf-8"))
+    [skipped] = figures["skipped"]
+    assert "_broken.jpg" in skipped and (tmp_path / "report" / "index.html").stat().st_size > 1000
+    assert notes.count("_broken.jpg") == 1, "its path once"
+
+
+def test_a_file_that_is_there_twice_is_used_once(tmp_path: Path) -> None:
+    folder = painted(tmp_path / "d", {"ann": 2, "bob": 2})
+    first = sorted((folder / "ann").iterdir())[0]
+    for copy in (folder / "ann" / "zz.png", folder / "bob" / "zz.png"):
+        copy.write_bytes(first.read_bytes())
+    text, _ = ran(folder, aligned=True, analyzer=Painted())
+    assert text.startswith("2 people, 4 pictures with a face")
+    assert "skipped: 2 pictures" in text
+
+
+def test_pictures_of_one_moment_are_told_of_and_one_person_is_like_nobody() -> None:
+    rng = np.random.default_rng(1)
+    one, other = (row / np.linalg.norm(row) for row in rng.standard_normal((2, 512)))
+    rows = np.stack([one, one, other]).astype(np.float32)
+    faces = Faces(rows, rows, np.zeros(3, np.intp), ("ann",), np.full(3, 100.0), "test")
+    found = made(faces)
+    assert found.odd == ()
+    [told] = [line for line in found.missing if "different moments" in line]
+    assert "1 show the same as another of their person, such as 0.png and 1.png" in told

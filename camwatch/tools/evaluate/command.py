@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
@@ -12,6 +12,7 @@ import numpy as np
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.errors import InputError
 from camwatch.identification.evaluation import Faces
+from camwatch.identification.faces import PhotoFile
 from camwatch.tools.dataset import Embedded, FaceNetworks, embed_dataset, read_dataset
 from camwatch.tools.evaluate.measure import PARTS, measure
 from camwatch.tools.evaluate.report import document, table, write_report
@@ -62,7 +63,8 @@ def evaluate(
     people = [one for one in read_dataset(dataset, problems.append) if len(one.photos) >= min_images_per_class]
     if not people:
         raise InputError(f"--min-images-per-class {min_images_per_class}: nobody has so many pictures")
-    photos = [photo for person in people for photo in person.photos]
+    photos, copies = _without_copies(photo for person in people for photo in person.photos)
+    problems += copies
     with Steps("embedding", len(photos), stream=notes) as steps:
         for problem in problems:
             steps.note(f"skipped {problem}")
@@ -96,6 +98,13 @@ def evaluate(
         write_report(report, found)
         print(f"wrote {report / 'index.html'}", file=notes)
     return 0
+
+
+def _without_copies(photos: Iterable[PhotoFile]) -> tuple[list[PhotoFile], list[str]]:
+    """Each content once: a copy would be searched for with itself enrolled, or be two people; and what was left out."""
+    first: dict[str, PhotoFile] = {}
+    copies = [photo for photo in photos if first.setdefault(photo.sha256, photo) is not photo]
+    return list(first.values()), [f"{one.path}: the same file as {first[one.sha256].path}" for one in copies]
 
 
 def _make(report: Path) -> None:

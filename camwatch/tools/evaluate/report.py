@@ -172,7 +172,9 @@ def write_report(folder: Path, found: Evaluation) -> None:
     from camwatch.tools.evaluate.plots import plots  # what draws takes a second to import
 
     drawn = plots(found)
-    files = {"evaluation.json": json.dumps(document(found), ensure_ascii=False, indent=1).encode(), **drawn}
+    figures = json.dumps(document(found), ensure_ascii=False, indent=1)
+    # names of files may be no UTF-8; so escaped they are what JSON has for them, too
+    files = {"evaluation.json": figures.encode("utf-8", "backslashreplace"), **drawn}
     files["index.html"] = page(found, list(drawn)).encode("utf-8", "backslashreplace")
     for name, content in files.items():
         try:

@@ -13,7 +13,7 @@ from camwatch.publishing.accounts import file_of, read_account
 from camwatch.publishing.events import payload
 from camwatch.records import Account, Condition, Event, EventType
 from camwatch.tools.explain.picture import write_picture
-from camwatch.tools.explain.reasons import asked, changes, origin, unused, verdict
+from camwatch.tools.explain.reasons import asked, changes, origin, searched, unused, verdict
 
 
 def explain(
@@ -84,6 +84,8 @@ def _text(event: Event, account: Account | None, visit: list[Event]) -> list[str
     if account.photos_near:
         lines += ["", "most similar photos"]
         lines += [f"  {near.score:6.2f}  {near.photo}" for near in account.photos_near]
+    if event.event_type is EventType.ENDED and event.person is None and event.reason is None and account.names:
+        lines += ["", f"somebody unknown turned out to be {account.names}: it went on as that visit"]
     would = changes(event, account)
     if would:
         lines += ["", "what would have changed the answer", *(f"  {one}" for one in would)]
@@ -91,12 +93,19 @@ def _text(event: Event, account: Account | None, visit: list[Event]) -> list[str
 
 
 def _candidates(account: Account) -> list[str]:
+    if not account.people:
+        return ["nobody is enrolled"]
+    if not account.candidates and not searched(account):
+        return ["nobody was searched for: no face could be used"]
     if not account.candidates:
-        return ["nobody was searched for: no face could be used" if account.people else "nobody is enrolled"]
+        names = f": {', '.join(account.taken)}" if account.taken else ""
+        return [f"nobody was left to ask for: everybody enrolled was beside{names}"]
     first, *others = account.candidates
     lines = [f"most similar: {first.person} {first.score:.2f}"]
     if others:
-        lines.append("then " + ", ".join(f"{one.person} {one.score:.2f}" for one in others))
+        rival = others[0].score
+        said = (f"{one.person} {one.score:.2f}{' (did not compete)' if one.score > rival else ''}" for one in others)
+        lines.append("then " + ", ".join(said))
     if account.taken:
         lines.append(f"not asked for, since others beside had these names: {', '.join(account.taken)}")
     if account.against is not None:
@@ -111,7 +120,7 @@ def _of(account: Account) -> str:
 def _row(condition: Condition) -> str:
     there = "-" if condition.value is None else f"{condition.value:.3g}"
     needed = f"{'below' if condition.below else 'at least'} {condition.needed:.3g}"
-    met = "yes" if condition.met else "no"
+    met = "-" if condition.value is None and condition.name == "score" else "yes" if condition.met else "no"
     return f"  {asked(condition):42}  {needed:>14}  {there:>6}  {met:>3}"
 
 

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Iterator
 
+from camwatch.identification.decision import Rule
 from camwatch.identification.promise import rate_for
-from camwatch.records import Account, Condition, Event, EventType
+from camwatch.records import IGNORED, Account, Condition, Event, EventType
 
 _ASKED = {
     "faces": "usable faces",
@@ -29,6 +30,8 @@ def verdict(event: Event) -> str:
         return "this is nobody enrolled"
     if event.person is not None:
         return f"the visit of {event.person} ended"
+    if event.reason == IGNORED:
+        return "the visit of somebody to be ignored ended"
     return f"the visit ended, never decided: {event.reason}" if event.reason else "the visit of somebody unknown ended"
 
 
@@ -58,14 +61,15 @@ def _against_the_name(event: Event, account: Account) -> Iterator[str]:
     if score is not None and score.value is not None:
         margin = score.value - score.needed
         rate = _as_rate(event, account, margin)
-        yield f"a similarity lower by {margin:.2f}, or a threshold higher by as much{rate}: no name"
+        yield f"a similarity lower, or a threshold higher by {_up(margin):.2f}{rate}: no name"
     lead = needed.get("lead")
     if lead is not None and lead.value is not None and len(account.candidates) > 1:
         other = account.candidates[1].person
-        yield f"{other} more similar by {lead.value - lead.needed:.2f}: no name, for it could have been either"
+        yield f"{other} more similar by {_up(lead.value - lead.needed):.2f}: no name, for it could have been either"
     denied = needed.get("denied")
     if denied is not None and denied.value is not None:
-        yield f"a face that is denied to be {event.person} more similar by {denied.value - denied.needed:.2f}: no name"
+        more = _up(denied.value - denied.needed)
+        yield f"a face that is denied to be {event.person} more similar by {more:.2f}: no name"
 
 
 def _for_a_name(event: Event, account: Account) -> Iterator[str]:
@@ -73,28 +77,55 @@ def _for_a_name(event: Event, account: Account) -> Iterator[str]:
         yield "somebody enrolled: the gallery was empty"
         return
     if not account.candidates:
-        yield f"a face that can be used: {unused(account)}"
+        if not searched(account):
+            yield f"a face that can be used: {unused(account)}"
         return
     best = account.candidates[0].person
-    for condition in account.naming:
-        if condition.met or condition.value is None:
-            continue
-        short = condition.needed - condition.value
-        if condition.name == "score":
-            lower = f"a threshold lower by {short:.2f}{_as_rate(event, account, -short)}"
-            yield f"{lower}, or a similarity higher by as much: {best}; more photos of {best}, if it was, may do that"
-        elif condition.name == "faces":
-            yield f"{math.ceil(short)} more usable faces: enough for a name"
-        elif condition.name == "seconds":
-            yield f"{short:.2f} s more of them: enough for a name"
-        elif condition.name == "lead" and len(account.candidates) > 1:
-            yield f"{account.candidates[1].person} less similar by {short:.2f}: {best}"
-        else:
-            yield f"without the faces that are denied to be {best}: {best}"
+    lacking = [one for one in account.naming if not one.met and one.value is not None]
+    if lacking:
+        yield f"{' and '.join(_met_by(one, event, account) for one in lacking)}: {best}"
+    if any(one.name == "score" for one in lacking):
+        yield f"more photos of {best}, if it was {best}, may make the similarity higher"
     if event.event_type is EventType.ENDED:
-        lacking = [one for one in account.unknown if not one.met and one.value is not None and not one.below]
-        for condition in lacking:
-            yield f"{asked(condition)} {condition.needed:g} in place of {condition.value:.3g}: enough for `unknown`"
+        unmet = [one for one in account.unknown if not one.met and one.value is not None]
+        if unmet and not any(one.below for one in unmet):
+            said = (f"{asked(one)} {one.needed:g} in place of {one.value:.3g}" for one in unmet)
+            yield f"{' and '.join(said)}: `unknown`"
+
+
+def _met_by(condition: Condition, event: Event, account: Account) -> str:
+    """What would have met a condition of a name."""
+    value = condition.value or 0.0
+    short = condition.needed - value
+    if condition.name == "score":
+        rate = _as_rate(event, account, -short)
+        return f"a similarity higher, or a threshold lower by {_up(short):.2f}{rate}"
+    if condition.name == "faces":
+        return f"{_more_faces(value, condition.needed)} more usable faces"
+    if condition.name == "seconds":
+        return f"{_up(short):.2f} s more of them"
+    if condition.name == "lead" and len(account.candidates) > 1:
+        return f"{account.candidates[1].person} less similar by {_up(short):.2f}"
+    return f"no face that is denied to be {account.candidates[0].person}"
+
+
+def _more_faces(used: float, needed: float, rule: Rule = Rule()) -> int:  # noqa: B008 - frozen
+    """How many more usable faces would do: where most were poor, each also raises what is needed."""
+    poor = needed / rule.usable_share - used if rule.name_faces < needed < rule.enough_faces else 0.0
+    more = 1
+    while used + more < min(max(rule.name_faces, rule.usable_share * (used + more + poor)), rule.enough_faces) - 1e-9:
+        more += 1
+    return more
+
+
+def searched(account: Account) -> bool:
+    """Whether there was a usable face to search with."""
+    return any(one.name == "faces" and one.value for one in account.naming)
+
+
+def _up(difference: float) -> float:
+    """In hundredths, and enough of them."""
+    return math.ceil(difference * 100 - 1e-9) / 100
 
 
 def unused(account: Account) -> str:
@@ -108,4 +139,8 @@ def _as_rate(event: Event, account: Account, margin: float) -> str:
     if account.threshold_from != "rate":
         return ""
     rate = rate_for(account.people, event.threshold + margin)
-    return "" if rate is None else f" (false_alarm_rate {rate:.2g})"
+    if rate is None:
+        return ""
+    unit = 10.0 ** (math.floor(math.log10(rate)) - 1)  # two digits, rounded so that it is surely far enough
+    steps = math.floor(rate / unit - 1e-6) if margin > 0 else math.ceil(rate / unit + 1e-6)
+    return f" (false_alarm_rate {steps * unit:.2g})"
