@@ -26,10 +26,14 @@ def rendered(page: str, told: Told) -> str:
 
 
 def behind(told: Told, rate: int) -> list[tuple[Told, Told]]:
-    """Where another rule found more than camwatch: its row, then ours; `rate` counts the rates from the loosest."""
+    """Where another rule found more than camwatch: its row, then ours; `rate` counts the rates from the loosest.
+
+    What was measured on fewer galleries is compared with camwatch on the same ones.
+    """
     ours = {_cell(row): row for row in told["found"] if row["rule"] == OURS}
     others = [row for row in told["found"] if row["rule"] not in (OURS, _NOT_A_RULE) and _cell(row) in ours]
-    return [(row, ours[_cell(row)]) for row in others if row["found"][rate] > ours[_cell(row)]["found"][rate] + 5e-4]
+    pairs = ((row, ours[_cell(row)] | ({"found": row["ours"]} if "ours" in row else {})) for row in others)
+    return [(row, own) for row, own in pairs if row["found"][rate] > own["found"][rate] + 5e-4]
 
 
 def _cell(row: Told) -> tuple[Any, ...]:
@@ -42,8 +46,9 @@ def _about(told: Told) -> Iterable[str]:
     yield f"Measured {date} with camwatch {told['camwatch']} in {minutes} minutes on {machine['cores']} cores"
     yield f"({machine['processor']}); networks by {engine['runtime']}, in float32 but where it says otherwise."
     yield f"{told['galleries']} random galleries of each size, of {kit['people']} people with {kit['fewest_stills']} to"
-    yield f"{kit['most_stills']} stills and {kit['strangers']} with one. {kit['lost']} more stills were left out, since"
-    yield "no face was found in them or in enough of their poor frames."
+    yield f"{kit['most_stills']} stills and {kit['strangers']} with one."
+    if kit["lost"]:
+        yield f"{kit['lost']} more stills were left out: no face was found in them, or in too few of their poor frames."
 
 
 def _scored(told: Told) -> Iterable[str]:

@@ -295,8 +295,8 @@ def _at_least(scores: NDArray[np.float32], limits: NDArray[np.float64]) -> NDArr
 def share(count: NDArray[np.int64], total: NDArray[np.int64], *, seed: int) -> Share:
     """A share over people, with the interval that resampling them gives.
 
-    Where it was so, or not so, of few people, resampling cannot tell how rare that is: then the interval reaches at least
-    as far as that of Clopper and Pearson (1934) with people for trials. Of one person there is none (NaN).
+    Where it was so, or not so, of few people, resampling cannot tell how rare that is: then the interval reaches at
+    least as far as that of Clopper and Pearson (1934) with people for trials. Of one person there is none (NaN).
 
     Args:
         count: (people,) how often it was so.
