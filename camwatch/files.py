@@ -48,11 +48,21 @@ def give_to_owner_of(folder: Path, what: Path | int) -> None:
     """Root gives a file or folder to the owner of the folder that it lies in; for others nothing changes.
 
     Where it cannot be given away, as on a share that knows no root, it stays whose it is.
+
+    Args:
+        folder: Where it lies.
+        what: The descriptor of a file, or the path of a folder, which is not followed if its owner puts a link there.
     """
-    if os.geteuid() == 0:
-        owner = folder.stat()
+    if os.geteuid() != 0:
+        return
+    owner = folder.stat()
+    descriptor = what if isinstance(what, int) else os.open(what, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
         with contextlib.suppress(PermissionError):
-            os.chown(what, owner.st_uid, owner.st_gid)
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    finally:
+        if not isinstance(what, int):
+            os.close(descriptor)
 
 
 def remove_parts(folder: Path) -> None:
