@@ -5,7 +5,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,14 @@ _DAMAGE = (
 )
 
 
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+def read_arrays(path: Path, *, only: Set[str] | None = None) -> dict[str, NDArray[Any]]:
     """All arrays of an `.npz` by name.
 
     Every member is read whole, and so its checksum is tested, before anything in it is believed.
+
+    Args:
+        path: The file.
+        only: Names of those to be read; all where None.
 
     Raises:
         OSError: The file is not there or cannot be read.
@@ -33,7 +37,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """
     try:
         with zipfile.ZipFile(path) as file:
-            members = {info.filename: data for info, data in _unpacked(file)}
+            members = {info.filename: data for info, data in _unpacked(file, only)}
         return {
             name.removesuffix(".npy"): read_array(io.BytesIO(data), allow_pickle=False)
             for name, data in members.items()
@@ -42,9 +46,11 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         raise ValueError(f"not a whole file of arrays ({type(error).__name__})") from error
 
 
-def _unpacked(file: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, bytes]]:
+def _unpacked(file: zipfile.ZipFile, only: Set[str] | None) -> Iterator[tuple[zipfile.ZipInfo, bytes]]:
     left = MAX_BYTES
     for info in file.infolist():
+        if only is not None and info.filename.removesuffix(".npy") not in only:
+            continue
         left -= info.file_size
         if left < 0 or info.compress_type not in _PACKED:
             raise ValueError(f"{info.filename!r} is too large, or packed as numpy does not")

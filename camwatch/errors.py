@@ -4,6 +4,7 @@ CamwatchError
 ├── InputError                what the user gave is wrong; the process exits with 2
 │   ├── ConfigError           the configuration file (may list several problems)
 │   ├── PhotoError            a photo or a folder of photos
+│   │   └── UnknownPerson     nobody in the gallery has this name
 │   ├── WeightsError          a file of network weights
 │   └── ModelError            a trained recognizer file
 ├── SourceError               a camera or recording
@@ -60,6 +61,10 @@ class ConfigError(InputError):
 
 class PhotoError(InputError):
     """A photo, or a folder of photos, cannot be used."""
+
+
+class UnknownPerson(PhotoError):
+    """Nobody in the gallery has this name."""
 
 
 class WeightsError(InputError):

@@ -1,9 +1,10 @@
 """Files that are written whole or not at all, and JSON that may be anything."""
 
-import contextlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,6 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 
     The data goes to a temporary file in the same folder, to the disk, then over the old name (rename(2) is atomic
     within a file system); the folder is synced too, so that the name survives a power cut.
-
-    What root writes belongs to whom the folder belongs, such as the daemon's user: else the daemon could not read it.
 
     Args:
         path: The file; its folder must exist.
@@ -31,7 +30,6 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
             file.write(data)
             file.flush()
             os.fchmod(fd, mode)
-            give_to_owner_of(path.parent, fd)
             os.fsync(fd)
         part.replace(path)
     except BaseException:
@@ -44,25 +42,24 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         os.close(folder)
 
 
-def give_to_owner_of(folder: Path, what: Path | int) -> None:
-    """Root gives a file or folder to the owner of the folder that it lies in; for others nothing changes.
+@contextmanager
+def as_owner_of(folder: Path | None) -> Iterator[None]:
+    """As root, act as the owner of a folder: what is written there must be the daemon's to read.
 
-    Where it cannot be given away, as on a share that knows no root, it stays whose it is.
-
-    Args:
-        folder: Where it lies.
-        what: The descriptor of a file, or the path of a folder, which is not followed if its owner puts a link there.
+    Where the folder does not exist, as the owner of the one that it will lie in. For others nothing changes.
     """
-    if os.geteuid() != 0:
+    there = folder if folder is None or folder.is_dir() else folder.parent
+    if there is None or os.geteuid() != 0 or not there.is_dir():
+        yield
         return
-    owner = folder.stat()
-    descriptor = what if isinstance(what, int) else os.open(what, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    owner = there.stat()
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
     try:
-        with contextlib.suppress(PermissionError):
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        yield
     finally:
-        if not isinstance(what, int):
-            os.close(descriptor)
+        os.seteuid(0)
+        os.setegid(0)
 
 
 def remove_parts(folder: Path) -> None:

@@ -42,3 +42,8 @@ def slugs(names: Iterable[str], had: Mapping[str, str] | None = None) -> dict[st
 
 def _digest(name: str) -> str:
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def name_digest(person: str) -> str:
+    """What stands for a name that is not to be told."""
+    return hashlib.sha256(person.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -235,9 +235,12 @@ class Account:
         pooled: The mean of the usable faces, None where there was none.
         faces: The best of them, at most eight, in the order of time.
         face_scores: For each of these its similarity to each of the candidates.
+        poor: How many faces were large enough, but too poor to be used.
         unused: How many faces could not be used, by cause.
         candidates: At most five people; first the one who was judged, then who came nearest to be named instead, then
             the most similar of the others, who may be more similar, but did not compete.
+        rival: Whether the second of them came nearest to be named instead; else nobody did.
+        untold: For each candidate who is to be ignored a digest of the name, by which `forget` finds it, else nothing.
         taken: Who was not among them, because somebody else before the camera had the name.
         against: See `Identification`.
         photos_near: The most similar photos of the gallery, at most five.
@@ -251,8 +254,11 @@ class Account:
     pooled: Embedding | None
     faces: tuple[UsedFace, ...]
     face_scores: tuple[tuple[float, ...], ...]
+    poor: int
     unused: tuple[tuple[str, int], ...]
     candidates: tuple[Candidate, ...]
+    rival: bool
+    untold: tuple[str, ...]
     taken: tuple[str, ...]
     against: float | None
     photos_near: tuple[NearPhoto, ...]
@@ -260,11 +266,10 @@ class Account:
     unknown: tuple[Condition, ...]
 
     @property
-    def names(self) -> str | None:
-        """The most similar person, where there was all that a name asks for."""
+    def certain(self) -> bool:
+        """Whether there was all that a name asks for: that of the first candidate."""
         searched = any(one.name == "score" and one.value is not None for one in self.naming)
-        certain = bool(self.candidates) and searched and all(condition.met for condition in self.naming)
-        return self.candidates[0].person if certain else None
+        return bool(self.candidates) and searched and all(condition.met for condition in self.naming)
 
 
 class EventType(StrEnum):

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from camwatch.files import from_json, give_to_owner_of, remove_parts, write_whole
+from camwatch.files import from_json, remove_parts, write_whole
 
 
 def test_replaces_the_content_and_keeps_others_out(tmp_path):
@@ -55,18 +55,3 @@ def test_json_that_is_nested_too_deeply_is_damage_like_any_other():
     for text in ("[" * 100_000, "{", b"\xff"):
         with pytest.raises(ValueError):
             from_json(text)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives away")
-def test_a_link_is_never_given_away(tmp_path):
-    folder, other = tmp_path / "theirs", tmp_path / "roots"
-    folder.mkdir()
-    other.mkdir()
-    os.chown(folder, 65534, 65533)
-    (folder / "link").symlink_to(other)
-    with pytest.raises(OSError, match="link"):
-        give_to_owner_of(folder, folder / "link")
-    assert other.stat().st_uid == 0
-    (folder / "own").mkdir()
-    give_to_owner_of(folder, folder / "own")
-    assert (folder / "own").stat().st_uid == 65534

@@ -6,6 +6,7 @@ from dataclasses import replace
 from camwatch.identification.decision import Rule
 from camwatch.identification.evidence import Evidence
 from camwatch.identification.recognizer import Recognizer
+from camwatch.names import name_digest
 from camwatch.records import Account, Candidate, Identification
 
 MOST = 5
@@ -41,7 +42,8 @@ def account(
     """
     gallery, untold, pooled = recognizer.gallery, recognizer.ignored, evidence.pool.mean
     judged = found or Identification(None, None, None, threshold)
-    candidates = [] if pooled is None else _candidates(gallery.search(pooled), judged, taken)
+    gone = judged.best is None and judged.person is not None  # named, and not enrolled any more
+    candidates = [] if pooled is None or gone else _candidates(gallery.search(pooled), judged, taken)
     scores = [[gallery.score(face.embedding, one.person) or 0.0 for one in candidates] for face in evidence.kept]
     return Account(
         network=gallery.network,
@@ -51,11 +53,14 @@ def account(
         pooled=pooled,
         faces=tuple(evidence.kept),
         face_scores=tuple(map(tuple, scores)),
+        poor=evidence.poor,
         unused=tuple(_unused(evidence)),
         candidates=tuple(replace(one, person=UNTOLD) if one.person in untold else one for one in candidates),
-        taken=tuple(sorted((taken & set(gallery.people)) - untold)),
+        rival=judged.runner_up is not None,
+        untold=tuple(name_digest(one.person) if one.person in untold else "" for one in candidates),
+        taken=tuple(sorted((taken & set(gallery.people)) - untold - {one.person for one in candidates})),
         against=judged.against,
-        photos_near=() if pooled is None else tuple(gallery.nearest_photos(pooled, MOST, without=untold)),
+        photos_near=() if pooled is None or gone else tuple(gallery.nearest_photos(pooled, MOST, without=untold)),
         naming=rule.for_name(evidence, judged, final=final),
         unknown=rule.for_unknown(evidence, judged, final=final),
     )

@@ -104,7 +104,7 @@ def locked(folder: Path, timeout: float = 5.0) -> Iterator[None]:
         until = time.monotonic() + timeout
         while not _free(descriptor):
             if time.monotonic() >= until:
-                busy = f"another camwatch writes there, for {timeout:.0f} s by now"
+                busy = f"another camwatch writes there, for {timeout:g} s by now"
                 raise TimeoutError(errno.EAGAIN, busy, str(folder))
             time.sleep(_AGAIN)
         yield

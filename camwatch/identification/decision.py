@@ -88,9 +88,13 @@ class Rule:
             return TOO_SHORT
         return str(max(Fault, key=lambda fault: wrong[fault]))
 
+    def faces_needed(self, used: int, poor: int) -> float:
+        """How many usable faces a name needs, where so many are, and so many are poor."""
+        return min(max(self.name_faces, self.usable_share * (used + poor)), self.enough_faces)
+
     def _likeness(self, evidence: Evidence, found: Identification, final: bool) -> tuple[Condition, ...]:
         """Evidence enough that it is like the best person."""
-        needed = min(max(self.name_faces, self.usable_share * (evidence.used + evidence.poor)), self.enough_faces)
+        needed = self.faces_needed(evidence.used, evidence.poor)
         missing = (self.settled_faces - evidence.used) / max(self.settled_faces - self.name_faces, 1)
         early = 0.0 if final and _all_met(self._plenty(evidence)) else self.early_margin * max(missing, 0.0)
         score = None if found.best is None else found.best.score

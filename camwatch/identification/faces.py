@@ -11,13 +11,15 @@ import json
 import logging
 import os
 import shutil
+import time
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from camwatch.errors import PhotoError, one_line
-from camwatch.files import from_json, give_to_owner_of, write_whole
+from camwatch.errors import PhotoError, UnknownPerson, one_line
+from camwatch.files import from_json, write_whole
 from camwatch.identification.cache import CACHE_FILE, keep_private, keep_rows, locked
 from camwatch.names import slug
 
@@ -30,6 +32,7 @@ NAME_FILE = "person.json"
 NEGATIVES = "not"
 """Name of the folder of negatives within a person's."""
 _LONGEST_NAME = 200
+_SETTLED_NS = 2_000_000_000
 _log = logging.getLogger(__name__)
 
 
@@ -123,8 +126,7 @@ def scan(folder: Path, *, allow_empty: bool = False) -> FolderScan:
         problems += _unread(person_folder)
         for path in [*_images(person_folder), *_negatives(person_folder)]:
             try:
-                with path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                digest = _digest(path)
             except OSError as error:
                 problems.append(f"{path}: cannot be read: {error.strerror or error}")
                 continue
@@ -159,16 +161,13 @@ def store_photo(folder: Path, person: str, data: bytes, suffix: str, *, negative
     if suffix.lower() not in IMAGE_SUFFIXES:
         raise PhotoError(f"{suffix or 'no suffix'}: not a picture; one of {', '.join(sorted(IMAGE_SUFFIXES))} is")
     try:
-        if not folder.is_dir():
-            folder.mkdir(mode=0o700, parents=True)
-            give_to_owner_of(folder.parent, folder)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         keep_private(folder)
         home = next((one for one in _folders(folder) if _person(one)[0] == name), None) or _make_home(folder, name)
         keep_private(home)
         if negative:
             home = home / NEGATIVES
             home.mkdir(mode=0o700, exist_ok=True)
-            give_to_owner_of(home.parent, home)
             keep_private(home)
         path = home / f"{hashlib.sha256(data).hexdigest()[:16]}{suffix.lower()}"
         write_whole(path, data)
@@ -183,14 +182,15 @@ def forget(folder: Path, person: str) -> Forgotten:
     Also the same pictures where they deny others. Other pictures of the person there cannot be told from strangers'.
 
     Raises:
-        PhotoError: Nobody has this name, or something could not be erased.
+        UnknownPerson: Nobody has this name.
+        PhotoError: Something could not be erased.
     """
     name = unicodedata.normalize("NFC", person).strip()
     found = scan(folder, allow_empty=True)
     homes = [one for one in _folders(folder) if _person(one)[0] == name]
     if not homes:
         there = ", ".join(found.people) or "nobody"
-        raise PhotoError(f"{folder}: nobody is called {person!r}; there are: {there}")
+        raise UnknownPerson(f"{folder}: nobody is called {person!r}; there are: {there}")
     own = {photo.sha256 for photo in found.photos if photo.person == name and not photo.negative}
     # The same picture may say of another person that this is not who it is: it still shows this one.
     shown = [photo for photo in found.photos if photo.person == name or (photo.negative and photo.sha256 in own)]
@@ -226,6 +226,29 @@ def checked_name(person: str) -> str:
 def _is_control(letter: str) -> bool:
     kind = unicodedata.category(letter)
     return kind[0] == "C" or kind in ("Zl", "Zp")
+
+
+def _digest(path: Path) -> str:
+    """The SHA-256 of a file; one that has not changed since it was read is not read again.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    about = path.stat()
+    changed = max(about.st_mtime_ns, about.st_ctime_ns)
+    if not 0 <= changed < time.time_ns() - _SETTLED_NS:  # else a change could leave size and times as they are
+        return _hash(path)
+    return _known_digest(path, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns)
+
+
+@lru_cache(maxsize=20_000)
+def _known_digest(path: Path, *_state: int) -> str:
+    return _hash(path)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _folders(folder: Path) -> Iterator[Path]:
@@ -290,7 +313,6 @@ def _make_home(folder: Path, name: str) -> Path:
         home = folder / (base if count == 1 else f"{base}_{count}")
         try:
             home.mkdir(mode=0o700)
-            give_to_owner_of(folder, home)
         except FileExistsError:
             count += 1
             continue

@@ -57,16 +57,22 @@ def load_folder(
     return LoadedFolder(assembled(enrolled, network), (*found.problems, *refused), found.signature)
 
 
-def save(folder: Path, network: str, enrolled: Iterable[Enrolled]) -> bool:
+def save(folder: Path, network: str, enrolled: Iterable[Enrolled], *, timeout: float = 5.0) -> bool:
     """Bring the cache up to date: what is known of the photos that are in the folder now, by whomever.
 
     While these were embedded others may have come, and some may have been forgotten: they must not come back.
+
+    Args:
+        folder: The gallery's.
+        network: Id of the network that made the embeddings.
+        enrolled: The photos that are known here.
+        timeout: Seconds to wait for others who write there.
 
     Returns:
         Whether it was written; where it cannot be, a warning says so and nothing is lost.
     """
     try:
-        with locked(folder):
+        with locked(folder, timeout):
             there = {photo.sha256 for photo in scan(folder, allow_empty=True).photos}
             known = read_cache(folder, network, again=True) | {
                 one.sha256: CachedPhoto(one.sha256, one.embeddings, one.quality) for one in enrolled

@@ -27,6 +27,7 @@ class Visit:
         unknown: Whether an event has called it unknown.
         found: The last search with its pooled embedding, None before the first usable face.
         ignored: The name is of somebody of whom nothing is to be told.
+        final: Its latest decision is the one at its end.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Visit:
     unknown: bool = False
     found: Identification | None = None
     ignored: bool = False
+    final: bool = False
 
     @property
     def public(self) -> bool:

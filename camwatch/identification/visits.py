@@ -306,7 +306,7 @@ class VisitTracker:
 
     def _decide(self, visit: Visit, now: float, moment: float | None, *, final: bool = False) -> list[Event]:
         """Search with the pooled embedding; the events that follow."""
-        mean = visit.evidence.pool.mean
+        mean, visit.final = visit.evidence.pool.mean, final
         if mean is None:
             return []
         if visit.person is not None:
@@ -393,7 +393,7 @@ class VisitTracker:
                 taken=visit.taken,
                 threshold=self._limit.threshold,
                 threshold_from=self._limit.source,
-                final=kind is EventType.ENDED,
+                final=visit.final or kind is EventType.ENDED,
             ),
             reason=why if silent else None,
             untold=self._recognizer.ignored,

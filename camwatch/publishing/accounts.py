@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from camwatch.arrays import read_arrays
 from camwatch.errors import StateError
 from camwatch.files import from_json
+from camwatch.names import name_digest
 from camwatch.publishing.events import encode
 from camwatch.publishing.shelf import Shelf
 from camwatch.publishing.snapshots import jpeg
@@ -109,6 +110,9 @@ def to_bytes(account: Account, *, faces: bool = True) -> bytes:
         "threshold_from": account.threshold_from,
         "unused": [list(one) for one in account.unused],
         "candidates": [{"person": one.person, "score": one.score} for one in account.candidates],
+        "rival": account.rival,
+        "untold": list(account.untold),
+        "poor": account.poor,
         "taken": [{"person": person} for person in account.taken],
         "against": account.against,
         "photos_near": [{"person": p.person, "photo": p.photo, "score": p.score} for p in account.photos_near],
@@ -149,6 +153,22 @@ def read_account(path: Path) -> Account | None:
         raise StateError(f"{path}: damaged, no account of an event ({error})") from error
 
 
+def went_on_as(path: Path, person: str) -> bool:
+    """Whether by this account its visit had all that a name asks for, and is this person's; without its faces.
+
+    False where it cannot be read.
+    """
+    try:
+        fields = from_json(read_arrays(path, only={"index"})["index"].astype(np.uint8, casting="safe").tobytes())
+        met = [_condition(*one) for one in fields["naming"]]
+        searched = any(one.name == "score" and one.value is not None for one in met)
+        first, untold = fields["candidates"][0]["person"], (fields.get("untold") or [""])[0]
+        mine = untold == name_digest(person) if untold else first == person
+        return bool(mine and searched and all(one.met for one in met))
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError):
+        return False
+
+
 def _account(fields: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Account:
     rows = arrays.get("embeddings", np.zeros((len(fields["faces"]), 0), np.float32))
     pooled = arrays.get("pooled")
@@ -172,6 +192,9 @@ def _account(fields: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Account
         face_scores=tuple(tuple(map(_number, scores)) for scores in fields["face_scores"]),
         unused=tuple((str(cause), int(count)) for cause, count in fields["unused"]),
         candidates=tuple(Candidate(str(one["person"]), _number(one["score"])) for one in fields["candidates"]),
+        rival=bool(fields.get("rival", True)),  # what came with these is older
+        untold=tuple(map(str, fields.get("untold", ()))),
+        poor=int(fields.get("poor", 0)),
         taken=tuple(str(one["person"]) for one in fields["taken"]),
         against=None if fields["against"] is None else _number(fields["against"]),
         photos_near=tuple(

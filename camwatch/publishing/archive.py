@@ -14,8 +14,9 @@ import cv2
 
 from camwatch.errors import StateError, one_line
 from camwatch.files import remove_parts
+from camwatch.names import name_digest
 from camwatch.publishing import accounts, snapshots
-from camwatch.publishing.accounts import ACCOUNTS_FOLDER, LARGEST, Accounts, read_account
+from camwatch.publishing.accounts import ACCOUNTS_FOLDER, LARGEST, Accounts, went_on_as
 from camwatch.publishing.events import naming
 from camwatch.publishing.shelf import erase, files_of, orphans
 from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, Snapshots
@@ -120,7 +121,9 @@ def accounts_of(state: Path, person: str, visits: Collection[str]) -> list[Path]
     """
     folder = state / ACCOUNTS_FOLDER
     others = orphans(folder, accounts.SUFFIX, visits)
-    return files_of(folder, accounts.SUFFIX, visits) + [path for path in others if naming(person) in _content(path)]
+    marks = naming(person), name_digest(person).encode()
+    named = [path for path in others if any(mark in content for content in (_content(path),) for mark in marks)]
+    return files_of(folder, accounts.SUFFIX, visits) + named
 
 
 def erase_person(state: Path, person: str, visits: Collection[str]) -> None:
@@ -137,7 +140,8 @@ def erase_person(state: Path, person: str, visits: Collection[str]) -> None:
         StateError: Something cannot be read or removed.
     """
     found = accounts_of(state, person, visits)
-    joined = {path.name.partition(".")[0] for path in found if _went_on_as(path, person)}
+    others = {path: path.name.partition(".")[0] for path in found}
+    joined = {visit for path, visit in others.items() if visit not in visits and went_on_as(path, person)}
     erase(files_of(state / SNAPSHOTS_FOLDER, snapshots.SUFFIX, joined.union(visits)))
     erase(found)
 
@@ -160,15 +164,6 @@ def erase_orphans(state: Path, visits: Collection[str]) -> None:
 def shows_face(event: Event) -> bool:
     """Whether the picture of an event is to be published: at its decision, not at its end."""
     return event.chip is not None and event.event_type is not EventType.ENDED
-
-
-def _went_on_as(path: Path, person: str) -> bool:
-    """Whether by this account the visit had all that a name asks for, and it is this person's."""
-    try:
-        found = read_account(path)
-    except StateError:
-        return False
-    return found is not None and found.names == person
 
 
 def _content(path: Path) -> bytes:

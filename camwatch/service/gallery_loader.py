@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 POLL = 2.0
 SAVE_EVERY = 50
 """Photos embedded after which the cache is written, so that a stop in the middle of a first load loses little."""
+_WAIT = 0.5  # seconds for others who write there; the main loop waits with it
 ATTEMPTS = 3
 """Deaths of inference at a photo after which it is left out. Only at the first may other work have been beside it."""
 
@@ -129,7 +130,7 @@ class GalleryLoader:
         self._fresh += 1
         if self._fresh >= SAVE_EVERY and self.network is not None:
             self._fresh = 0
-            save(self._faces, self.network, split(self._found, self._known)[0])
+            save(self._faces, self.network, split(self._found, self._known)[0], timeout=_WAIT)
 
     def interrupted(self) -> None:
         """Inference died, perhaps of the photo it was at: that one comes last now, and alone."""
@@ -150,7 +151,7 @@ class GalleryLoader:
         self._loading = False
         enrolled, left_out = split(self._found, self._known)
         self._known = {one.sha256: self._known[one.sha256] for one in enrolled}
-        save(self._faces, self.network, enrolled)
+        save(self._faces, self.network, enrolled, timeout=_WAIT)
         without = {photo.person for photo in left_out} - {one.person for one in enrolled if not one.negative}
         if without:
             log.warning("no usable photo of: %s", ", ".join(sorted(without)))

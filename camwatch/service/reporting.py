@@ -338,8 +338,7 @@ class Reporting:
         try:
             self._outbox.put(self._unsaved, now, monotonic=time.monotonic())
         except StateError as error:
-            if not self._state_broken:
-                self.archive.make_room()  # for the next attempt, if that was it
+            self.archive.make_room()  # for the next attempt, if that was it
             self.state_failed(error)
             return
         if self._state_broken:

@@ -1,5 +1,6 @@
 """`camwatch check`: is the configuration right, is what it names there, and do cameras and broker answer?"""
 
+import hashlib
 import sys
 import time
 from collections import Counter
@@ -14,7 +15,7 @@ from typing import TextIO
 import yaml
 
 from camwatch.config.model import Camera, Config, Mqtt, Recognition, load, verify
-from camwatch.engine.weights import FACENET_NETWORK
+from camwatch.engine.weights import FACENET_NETWORK, facenet_network
 from camwatch.errors import CamwatchError, ConfigError, SourceLost
 from camwatch.identification.evidence import SMALLEST
 from camwatch.identification.faces import scan
@@ -87,12 +88,20 @@ def _tell_gallery(recognition: Recognition, weights: Path | None, err: TextIO) -
         min(photos.values()),
         asked=asked if own is None else None,
         threshold=limit,
-        network=FACENET_NETWORK if weights is None else str(weights),
+        network=FACENET_NETWORK if weights is None else facenet_network(_sha256(weights)),
     )
     print(f"recognition: people {len(photos)}, photos {photos.total()}; a name needs {limit:.2f}{said}", file=err)
     nobody = sorted(set(recognition.ignore) - set(photos))
     if nobody:
         print(f"recognition.ignore: nobody enrolled is called {' or '.join(nobody)}", file=err)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return "unreadable"  # which has been told
 
 
 def ask(config: Config) -> list[Answer]:

@@ -13,6 +13,7 @@ from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.engine.image_header import read_header
 from camwatch.engine.photos import enroll_content, enroll_photo, load_photo
 from camwatch.errors import InputError, PhotoError, one_line
+from camwatch.files import as_owner_of
 from camwatch.identification.faces import FolderScan, checked_name, scan, store_photo
 from camwatch.identification.gallery import LOOKALIKE, Gallery, unit
 from camwatch.identification.loader import enrolled_from, save, split_known
@@ -176,13 +177,15 @@ class _Desk:
             # This may well be Bob who is not Ann; but not Ann who is not Ann, nor Bob who is Ann.
             if data and content == digest and (person == self._name or not (negative or self._negative)):
                 of = f"one who is not {person}" if negative else f"a photo of {person}"
-                raise PhotoError(f"{path}: is in the gallery already, as {of}")
+                where = next((f": {self._faces / one.photo}" for one in self._enrolled if one.sha256 == digest), "")
+                raise PhotoError(f"{path}: is in the gallery already, as {of}{where}")
         one = enroll_content(self._analyzer, self._name, data, path, strict=True)
         probe = unit(one.embeddings.sum(axis=0, dtype=np.float64))
         hints = self._denied(path, probe) if self._negative else self._likeness(path, probe)
         header = read_header(data)
         suffix = _SUFFIXES[header.format] if header else path.suffix
-        stored = store_photo(self._faces, self._name, data, suffix, negative=self._negative)
+        with as_owner_of(self._faces):
+            stored = store_photo(self._faces, self._name, data, suffix, negative=self._negative)
         where = stored.relative_to(self._faces).as_posix()
         self._enrolled.append(replace(one, photo=where, negative=self._negative))
         self._owners.add((digest, self._name, self._negative))
@@ -203,13 +206,18 @@ class _Desk:
             if not self._anyway:
                 raise PhotoError(f"{path}: {alike}; if it is {self._name}, who only looks like that: --anyway")
             hints.append(f"{_plain(path)}: {_plain(alike)}; if it is {_plain(found.person)}, remove {{stored}}")
+        elif found.person is None:
+            hints += self._hidden(path, probe)
         own = self.gallery.score(probe, self._name)
         if own is None:
             return hints
         against = self.gallery.against(probe, self._name)
         if against is not None and against >= own:
+            negatives = [one for one in self._enrolled if one.negative and one.person == self._name]
+            denier = max(negatives, key=lambda one: float(one.embeddings.sum(axis=0) @ probe))
             raise PhotoError(
-                f"{path}: is more like one who is not {self._name} ({against:.2f}) than like {self._name} ({own:.2f})"
+                f"{path}: is more like one who is not {self._name} ({against:.2f}) than like {self._name} ({own:.2f});"
+                f" if that one is {self._name}, remove {self._faces / denier.photo} first"
             )
         if own < SOMEBODY_ELSE:
             raise PhotoError(
@@ -228,6 +236,20 @@ class _Desk:
                 " photos of other days would tell more"
             )
         return hints
+
+    def _hidden(self, path: Path, probe: Embedding) -> list[str]:
+        """What to think about where a denied face alone keeps it from having somebody's name."""
+        if not self.gallery.has_negatives:
+            return []
+        shown = Gallery([one for one in self._enrolled if not one.negative], self._analyzer.network)
+        found = Recognizer(shown).identify(probe)
+        if found.best is None or found.person in (None, self._name):
+            return []
+        of = _plain(found.person)
+        return [
+            f"{_plain(path)}: looks like {of} ({found.best.score:.2f}), but more like one who is not; if it is {of},"
+            " remove {stored}"
+        ]
 
     def _denied(self, path: Path, probe: Embedding) -> list[str]:
         """Whether the person would still be known with this face denied; what to think about."""
@@ -276,7 +298,8 @@ class _Desk:
     def keep(self) -> int:
         """Save the embeddings beside the photos; how many photos the person has."""
         if self._changed and self._faces.is_dir():
-            save(self._faces, self._analyzer.network, self._enrolled)
+            with as_owner_of(self._faces):
+                save(self._faces, self._analyzer.network, self._enrolled)
         return sum(owner[1:] == (self._name, False) for owner in self._owners)
 
     def _judge(self) -> None:

@@ -1,20 +1,17 @@
 """`camwatch forget`: a person out of the gallery, the history, the pictures and the broker, and the proof of it."""
 
 import difflib
-import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from camwatch.arrays import read_arrays
 from camwatch.config.model import DEFAULT_FACES, DEFAULT_STATE, Config, load
-from camwatch.errors import DeliveryError, PhotoError, StateInUse
-from camwatch.files import from_json, remove_parts
-from camwatch.identification.cache import CACHE_FILE, keep_rows
+from camwatch.errors import DeliveryError, PhotoError, StateInUse, UnknownPerson
+from camwatch.files import as_owner_of, from_json, remove_parts
+from camwatch.identification.cache import CACHE_FILE, keep_rows, locked
 from camwatch.identification.faces import Forgotten, checked_name, scan
 from camwatch.identification.faces import forget as erase_person
 from camwatch.names import slug as slug_of
@@ -118,9 +115,9 @@ def forget(
     name = checked_name(name)
     if state is not None and not state.is_dir():
         raise PhotoError(f"{state}: no such folder; --state names where the daemon keeps its history")
-    with _as_owner_of(state):
+    with as_owner_of(state):
         history = _History.of(state, name)
-    with _as_owner_of(faces):
+    with as_owner_of(faces):
         gone = _erase_photos(name, faces, known=history.known)
     for photo in gone.photos if gone else ():
         print(f"erased {photo}", file=results)
@@ -132,7 +129,7 @@ def forget(
     if state is None:
         print(f"{name}: history and snapshots were not looked for; --state DIR or --config FILE names them", file=notes)
     else:
-        with _as_owner_of(state):
+        with as_owner_of(state):
             left += _erase_history(name, state, history, broker, patience, results)
     # Last: until it has looked at the folder again, a daemon may have written the cache.
     left += _in_gallery(name, faces)
@@ -174,11 +171,13 @@ def _erase_photos(name: str, faces: Path, *, known: bool) -> Forgotten | None:
     before = scan(faces, allow_empty=True)
     try:
         return erase_person(faces, name)
-    except PhotoError:
-        if name in scan(faces, allow_empty=True).people:
-            raise
+    except UnknownPerson:
         # The photos may have been removed by hand, and their embeddings not.
-        keep_rows(faces, {photo.sha256 for photo in before.photos})
+        try:
+            with locked(faces):
+                keep_rows(faces, {photo.sha256 for photo in before.photos})
+        except OSError as error:
+            raise PhotoError(f"{faces}: cannot be erased: {error.strerror or error}") from error
         if not known:
             raise PhotoError(f"{faces}: nobody is called {name!r}; {_near(name, before.people)}") from None
         return None
@@ -318,22 +317,6 @@ def _send(kept: Kept, messages: dict[str, bytes], at: AtBroker) -> None:
     taken = set_retained(at.broker, messages, status=at.topics.status, timeout=BROKER_TIMEOUT)
     kept.cleared([topic for topic in taken if not messages[topic]])
     kept.save()
-
-
-@contextmanager
-def _as_owner_of(folder: Path | None) -> Iterator[None]:
-    """As root, act as the owner of a folder: what is written there must be the daemon's to read."""
-    if folder is None or os.geteuid() != 0 or not folder.is_dir():
-        yield
-        return
-    owner = folder.stat()
-    os.setegid(owner.st_gid)
-    os.seteuid(owner.st_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
 
 
 def _near(name: str, people: tuple[str, ...]) -> str:

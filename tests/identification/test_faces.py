@@ -240,3 +240,18 @@ def test_a_name_file_that_names_nobody_is_damaged(tmp_path: Path, content: str) 
     (tmp_path / "ann" / "person.json").write_text(content, "utf-8")
     found = faces.scan(tmp_path)
     assert found.people == ("ann",) and "damaged; the folder's name is used" in found.problems[0]
+
+
+def test_a_photo_is_hashed_again_only_where_it_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = faces.store_photo(tmp_path, "Ann", b"one", ".jpg")
+    [first] = faces.scan(tmp_path).photos
+    path.write_bytes(b"two")  # of the same size, within the same tick perhaps
+    [second] = faces.scan(tmp_path).photos
+    assert first.sha256 != second.sha256 == hashlib.sha256(b"two").hexdigest()
+    monkeypatch.setattr(faces, "_SETTLED_NS", -(10**12))  # as if it had lain there for long
+    faces.scan(tmp_path)
+    read: list[Path] = []
+    monkeypatch.setattr(faces, "_hash", lambda one: read.append(one) or "x")
+    assert faces.scan(tmp_path).photos == (second,) and not read
+    path.write_bytes(b"three")
+    assert faces.scan(tmp_path).photos[0].sha256 == "x" and read == [path]

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from camwatch.errors import StateError
-from camwatch.publishing import archive
+from camwatch.names import name_digest
+from camwatch.publishing import accounts, archive
 from camwatch.publishing.accounts import ACCOUNTS_FOLDER, file_of, read_account, to_bytes
 from camwatch.publishing.archive import Archive
 from camwatch.publishing.traces import traces
@@ -43,8 +44,11 @@ def account(person: str = "Zoë", other: str = "Bob") -> Account:
         pooled=embedding(),
         faces=faces,
         face_scores=((0.7, 0.1), (0.6, 0.2), (0.5, -0.3)),
+        poor=1,
         unused=(("too_small", 2),),
         candidates=(Candidate(person, 0.71), Candidate(other, 0.2)),
+        rival=True,
+        untold=("", ""),
         taken=("Cleo",),
         against=None,
         photos_near=(NearPhoto(person, f"{person}/1.jpg", 0.8),),
@@ -225,10 +229,14 @@ def test_a_visit_that_went_on_as_hers_loses_its_picture_with_her(tmp_path: Path)
     archived = kept(tmp_path)
     search = replace(account("Zoë", "Bob"), naming=(Condition("score", 0.7, 0.5), Condition("faces", 5, 3)))
     like_her = replace(search, naming=(Condition("score", 0.4, 0.5), Condition("faces", 5, 3)))
-    for name, one in {"joined": search, "stranger": like_her}.items():
+    untold = (Candidate("somebody to be ignored", 0.71), Candidate("Bob", 0.2))
+    hidden = replace(search, candidates=untold, untold=(name_digest("Zoë"), ""), photos_near=())
+    of_another = replace(hidden, untold=(name_digest("Zoe"), ""))
+    for name, one in {"joined": search, "stranger": like_her, "hidden": hidden, "another": of_another}.items():
         keep(archived, event(account=one, visit_id=name, person=None, chip=chip(1)), NOW)
     archive.erase_person(tmp_path, "Zoë", [])
-    assert files(tmp_path) == [] and [path.name for path in (tmp_path / "snapshots").iterdir()] == ["stranger.jpg"]
+    assert files(tmp_path) == ["another.1.npz"]
+    assert sorted(path.name for path in (tmp_path / "snapshots").iterdir()) == ["another.jpg", "stranger.jpg"]
 
 
 def test_where_the_disk_is_full_the_older_accounts_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,3 +246,20 @@ def test_where_the_disk_is_full_the_older_accounts_go(tmp_path: Path, monkeypatc
     assert archived.make_room() == 0 and len(files(tmp_path)) == 5, "there is room"
     monkeypatch.setattr(archive, "_SCARCE", 10**18)
     assert archived.make_room() == 3 and files(tmp_path) == ["v3.1.npz", "v4.1.npz"]
+
+
+def test_accounts_of_before_are_read_and_found(tmp_path: Path) -> None:
+    with np.load(io.BytesIO(to_bytes(account()))) as loaded:
+        arrays = dict(loaded)
+    index = json.loads(arrays["index"].tobytes())
+    for later in ("rival", "untold", "poor"):
+        del index[later]
+    arrays["index"] = np.frombuffer(json.dumps(index).encode(), np.uint8)
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    archived = kept(tmp_path)
+    keep(archived, event(account=account(), visit_id="v", person=None, chip=chip(1)), NOW)
+    file_of(tmp_path, "v", 1).write_bytes(content.getvalue())
+    read = read_account(file_of(tmp_path, "v", 1))
+    assert read is not None and (read.rival, read.untold, read.poor) == (True, (), 0)
+    assert accounts.went_on_as(file_of(tmp_path, "v", 1), "Zoë") is False, "no similarity was searched with"

@@ -2,6 +2,7 @@
 
 import io
 import os
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -122,12 +123,20 @@ def test_file_names_cannot_break_a_line_or_steer_a_terminal(
 @pytest.mark.weights
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root writes into the folders of others")
 def test_what_root_enrolls_belongs_to_the_owner_of_the_gallery(
-    man: list[Picture], analyzer: FaceAnalyzer, tmp_path: Path
+    man: list[Picture], woman: list[Picture], analyzer: FaceAnalyzer, tmp_path: Path
 ) -> None:
-    faces = tmp_path / "faces"
-    faces.mkdir()
-    os.chown(faces, 65534, 65533)
-    assert add("Adam", [save(man[0], tmp_path / "a.png")], faces, analyzer)[0] == 0
-    made = list(faces.rglob("*"))
-    assert len(made) == 4, "folder, name, photo, embeddings"
-    assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(65534, 65533)}
+    with tempfile.TemporaryDirectory() as open_to_all:
+        Path(open_to_all).chmod(0o755)
+        faces, roots = Path(open_to_all, "faces"), Path(open_to_all, "roots")
+        faces.mkdir()
+        roots.mkdir(mode=0o755)
+        os.chown(faces, 65534, 65533)
+        assert add("Adam", [save(man[0], tmp_path / "a.png")], faces, analyzer)[0] == 0
+        assert os.geteuid() == 0
+        made = list(faces.rglob("*"))
+        assert len(made) == 4, "folder, name, photo, embeddings"
+        assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(65534, 65533)}
+        (faces / "linked").symlink_to(roots)
+        status, lines, _ = add("linked", [save(woman[0], tmp_path / "b.png")], faces, analyzer)
+        assert status == 2 and "Permission denied" in lines[0], "root does not write where the owner could not"
+        assert not list(roots.iterdir()) and roots.stat().st_mode & 0o777 == 0o755

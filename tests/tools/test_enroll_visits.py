@@ -133,9 +133,14 @@ def test_a_face_that_is_denied_is_not_enrolled_and_one_photo_cannot_tell_a_look_
     assert added("Adam", faces, analyzer, woman[0], negative=True)[0] == 0
     status, lines, _ = added("Adam", faces, analyzer, woman[1])
     assert status == 2 and "is more like one who is not Adam (" in lines[0]
+    assert f"; if that one is Adam, remove {faces}/adam/not/" in lines[0] and lines[0].endswith(".png first")
     status, lines, notes = added("Adam", faces, analyzer, man[1], negative=True, anyway=True)
     assert status == 0 and "with one photo of Adam it cannot be told whether this is Adam (" in notes
     assert f"if it is, remove {faces}/adam/not/" in notes
+    third = save(frames(footage.path("single_face.mp4"), (60,))[0], tmp_path / "third.png")
+    status, lines, notes = added("adam", faces, analyzer, third)
+    assert status == 0 and "Adam is enrolled already; adam is somebody else here" in notes
+    assert "looks like Adam (" in notes and "but more like one who is not; if it is Adam, remove " in notes
 
 
 def test_faces_too_small_to_be_enrolled_are_not_taken_enlarged(

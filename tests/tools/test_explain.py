@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from camwatch.errors import InputError
+from camwatch.identification.decision import Rule
 from camwatch.identification.evidence import KEPT_FACES
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
@@ -22,6 +23,7 @@ from camwatch.publishing.events import encode, payload
 from camwatch.publishing.outbox import EVENTS_FILE, Outbox
 from camwatch.records import Enrolled, Event, EventType, Observation
 from camwatch.tools.explain.command import explain
+from camwatch.tools.explain.reasons import _more_faces
 from tests.identification.scene import GOOD, START, enrolled, like, person, play, recognizer, stay, together, whole
 from tests.publishing.events import keep
 
@@ -68,7 +70,7 @@ def test_a_name_is_explained_by_what_it_asks_for(tmp_path: Path) -> None:
     assert found["event"]["runner_up"]["person"] == account["candidates"][1]["person"] == "Bob"
     assert all(one["met"] for one in account["naming"])
     assert len(account["faces"]) == found["event"]["faces_used"]
-    assert {one["scores"]["Ann"] > 0.8 for one in account["faces"]} == {True}
+    assert {one["scores"][0] > 0.8 and len(one["scores"]) == 2 for one in account["faces"]} == {True}
     [by_score, by_lead] = found["would_change"]
     assert "no name" in by_score and by_lead.startswith("Bob more similar by")
 
@@ -224,10 +226,14 @@ def test_where_everybody_enrolled_is_beside_nobody_is_left_to_ask_for(tmp_path: 
 
 
 def test_of_somebody_to_be_ignored_there_is_no_name_in_any_account(tmp_path: Path) -> None:
-    known = recognizer(ignored={"Bob"}, Ann=ANN, Bob=BOB)
+    known = recognizer(ignored={"Bob", "Eve"}, Ann=ANN, Bob=BOB, Eve=EVE)
     pair = together(stay(ANN, seconds=3.0, x=150.0), stay(BOB, seconds=3.0, x=450.0))
     events = watched(tmp_path, pair, known=known)
     assert {one.person for one in events} == {"Ann", None}
+    for one in events:
+        account = document(tmp_path, one)["account"]
+        assert all(len(face["scores"]) == len(account["candidates"]) for face in account["faces"])
+        assert one.reason is None or document(tmp_path, one)["would_change"] == []
     told = "".join(said(tmp_path, one) for one in events) + json.dumps([document(tmp_path, one) for one in events])
     assert "Bob" not in told and "somebody to be ignored" in told
     assert "the visit of somebody to be ignored ended" in told
@@ -279,7 +285,7 @@ def test_somebody_unknown_who_turns_out_to_be_known_is_told_so(tmp_path: Path) -
     events = watched(tmp_path, [*first, *far, *near], visit_gap=5.0)
     joined = [one for one in events if one.event_type is EventType.ENDED and one.person is None]
     for one in joined:
-        if one.account is not None and one.account.names:
+        if one.account is not None and one.account.certain:
             assert "somebody unknown turned out to be Ann: it went on as that visit" in said(tmp_path, one)
             return
     pytest.fail(f"no visit was joined: {[(one.event_type, one.person) for one in events]}")
@@ -291,3 +297,45 @@ def test_an_id_that_is_none_is_one_line(tmp_path: Path, odd: str) -> None:
     with pytest.raises(InputError, match="no such event") as raised:
         explain(odd, tmp_path, json_output=False, picture=None, faces=None)
     assert ("characters or more" in str(raised.value)) == (len(odd) < 6)
+
+
+def test_what_was_decided_at_the_end_is_explained_by_what_was_asked_there(tmp_path: Path) -> None:
+    known = recognizer(Ann=ANN, Bob=BOB)
+    limit = known.limit().threshold
+    near = like(ANN, limit + 0.005, 4)
+    far = like(ANN, limit - 0.04, 4)
+    for name, who, kind in (("named", near, EventType.RECOGNIZED), ("not", far, EventType.UNKNOWN)):
+        events = watched(tmp_path / name, stay(who, seconds=1.0, cosine=1.0), known=known)
+        event = of(events, kind)
+        account = document(tmp_path / name, event)["account"]
+        table = account["naming"] if kind is EventType.RECOGNIZED else account["unknown"]
+        assert all(one["met"] for one in table), table
+        assert "by 0.00" not in said(tmp_path / name, event)
+
+
+def test_more_faces_are_counted_as_the_rule_counts_them() -> None:
+    rule = Rule()
+    for used, poor in ((5, 100), (8, 60), (2, 13), (4, 30), (0, 0), (9, 400)):
+        more = _more_faces(used, poor)
+        assert used + more >= rule.faces_needed(used + more, poor)
+        assert more == 1 or used + more - 1 < rule.faces_needed(used + more - 1, poor)
+
+
+def test_where_nobody_competes_it_is_said(tmp_path: Path) -> None:
+    people = enrolled(Ann=ANN, Bob=like(ANN, 0.7, 5))
+    denied = Enrolled("Bob", "Bob/not/1.jpg", "x", like(ANN, 0.99, 6)[None], GOOD, True)
+    event = of(watched(tmp_path, stay(ANN), known=Recognizer(Gallery([*people, denied], "test"))), EventType.RECOGNIZED)
+    assert event.runner_up is None and "(did not compete)" in said(tmp_path, event)
+
+
+def test_the_end_of_somebody_who_is_not_enrolled_any_more_is_no_talk_of_others(tmp_path: Path) -> None:
+    tracker = VisitTracker("door", recognizer(Ann=ANN, Bob=BOB), node="nvr")
+    play(tracker, stay(ANN))
+    tracker.replace_recognizer(recognizer(Bob=BOB))
+    [ended] = tracker.flush(START + 9.0)
+    archive = Archive(tmp_path, faces=True, keep=9, max_age=1e9)
+    outbox, _ = Outbox.open(tmp_path / EVENTS_FILE, START)
+    outbox.put([(ended, encode(payload(ended, node="nvr", late=False, snapshot=keep(archive, ended, START))))], START)
+    outbox.close()
+    text = said(tmp_path, ended)
+    assert "Ann is not enrolled any more" in text and "most similar: Bob" not in text

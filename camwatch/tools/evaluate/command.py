@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,11 +61,13 @@ def evaluate(
     if report is not None:
         _make(report)
     problems: list[str] = []
-    people = [one for one in read_dataset(dataset, problems.append) if len(one.photos) >= min_images_per_class]
-    if not people:
-        raise InputError(f"--min-images-per-class {min_images_per_class}: nobody has so many pictures")
-    photos, copies = _without_copies(photo for person in people for photo in person.photos)
+    everybody = read_dataset(dataset, problems.append)
+    photos, copies = _without_copies(photo for person in everybody for photo in person.photos)
     problems += copies
+    count = Counter(photo.person for photo in photos)
+    photos = [photo for photo in photos if count[photo.person] >= min_images_per_class]
+    if not photos:
+        raise InputError(f"--min-images-per-class {min_images_per_class}: nobody has so many pictures")
     with Steps("embedding", len(photos), stream=notes) as steps:
         for problem in problems:
             steps.note(f"skipped {problem}")

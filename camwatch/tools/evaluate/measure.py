@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camwatch.errors import InputError
+from camwatch.identification.centre import centre_of, centred
 from camwatch.identification.classifier import Classifier
 from camwatch.identification.evaluation import (
     Faces,
@@ -149,8 +150,8 @@ def measure(
     if same:
         one, other = (paths[row] for row in same[0])
         missing.append(
-            f"with pictures of different moments: {len({late for _, late in same})} show the same as another of their"
-            f" person, such as {one} and {other}; they are found too easily"
+            f"with pictures of different moments: {len(same)} show the same as another of their person, such as {one}"
+            f" and {other}; they are found too easily"
         )
     largest = max((one.people for one in opened), default=0)
     if largest < PEOPLE[-1]:
@@ -193,13 +194,16 @@ def _trained(faces: Faces, first: Callable[[int], int], seed: int) -> Share:
 
 
 def _same_moment(faces: Faces) -> list[tuple[int, int]]:
-    """Rows of pictures of one person that show the same."""
+    """Rows of pictures that show the same as another of their person, each with one of those."""
+    seen = centred(faces.embeddings, centre_of(faces.network))
     found = []
     for person in range(len(faces.names)):
         rows = faces.of(person)
-        scores = faces.embeddings[rows] @ faces.embeddings[rows].T
-        early, late = np.nonzero(np.triu(scores >= SAME_PICTURE, 1))
-        found += [(int(rows[one]), int(rows[other])) for one, other in zip(early, late, strict=True)]
+        for place in range(1, len(rows)):
+            scores = seen[rows[:place]] @ seen[rows[place]]
+            nearest = int(scores.argmax())
+            if scores[nearest] >= SAME_PICTURE:
+                found.append((int(rows[nearest]), int(rows[place])))
     return found
 
 

@@ -11,7 +11,7 @@ from camwatch.errors import InputError, one_line
 from camwatch.publishing import history
 from camwatch.publishing.accounts import file_of, read_account
 from camwatch.publishing.events import payload
-from camwatch.records import Account, Condition, Event, EventType
+from camwatch.records import IGNORED, Account, Condition, Event, EventType
 from camwatch.tools.explain.picture import write_picture
 from camwatch.tools.explain.reasons import asked, changes, origin, searched, unused, verdict
 
@@ -77,24 +77,27 @@ def _text(event: Event, account: Account | None, visit: list[Event]) -> list[str
         why = "the visit was ended by the next start" if event.reason == "restart" else "it is gone, or was never kept"
         return [*lines, "", f"there is no account of it: {why}"]
     lines += ["", f"threshold {event.threshold:.2f}: {origin(event, account)}"]
-    lines += _candidates(account)
+    lines += _candidates(event, account)
     lines += ["", f"what a name asks for{_of(account)}", *map(_row, account.naming)]
     lines += ["what `unknown` asks for", *map(_row, account.unknown)]
     lines += ["", *_faces(account), f"not used: {unused(account)}"]
     if account.photos_near:
         lines += ["", "most similar photos"]
         lines += [f"  {near.score:6.2f}  {near.photo}" for near in account.photos_near]
-    if event.event_type is EventType.ENDED and event.person is None and event.reason is None and account.names:
-        lines += ["", f"somebody unknown turned out to be {account.names}: it went on as that visit"]
+    if event.event_type is EventType.ENDED and event.person is None and event.reason is None and account.certain:
+        who = account.candidates[0].person
+        lines += ["", f"somebody unknown turned out to be {who}: it went on as that visit"]
     would = changes(event, account)
     if would:
         lines += ["", "what would have changed the answer", *(f"  {one}" for one in would)]
     return lines
 
 
-def _candidates(account: Account) -> list[str]:
+def _candidates(event: Event, account: Account) -> list[str]:
     if not account.people:
         return ["nobody is enrolled"]
+    if not account.candidates and (event.person is not None or event.reason == IGNORED):
+        return [f"{event.person or 'who was to be ignored'} is not enrolled any more"]
     if not account.candidates and not searched(account):
         return ["nobody was searched for: no face could be used"]
     if not account.candidates:
@@ -103,7 +106,7 @@ def _candidates(account: Account) -> list[str]:
     first, *others = account.candidates
     lines = [f"most similar: {first.person} {first.score:.2f}"]
     if others:
-        rival = others[0].score
+        rival = others[0].score if account.rival else -1.0
         said = (f"{one.person} {one.score:.2f}{' (did not compete)' if one.score > rival else ''}" for one in others)
         lines.append("then " + ", ".join(said))
     if account.taken:
@@ -169,7 +172,7 @@ def _document(event: Event, account: Account | None, visit: list[Event]) -> dict
             {
                 "seen": face.seen,
                 **asdict(face.quality),
-                "scores": dict(zip((one.person for one in account.candidates), scores, strict=True)),
+                "scores": list(scores),
             }
             for face, scores in zip(account.faces, account.face_scores, strict=True)
         ],

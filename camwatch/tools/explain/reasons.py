@@ -50,7 +50,7 @@ def changes(event: Event, account: Account) -> list[str]:
     """What would have changed the answer, one sentence each, the likeliest first."""
     if event.event_type is EventType.RECOGNIZED:
         return list(_against_the_name(event, account))
-    if event.event_type is EventType.ENDED and (event.person is not None or event.reason is None):
+    if event.event_type is EventType.ENDED and (event.person is not None or event.reason in (None, IGNORED)):
         return []
     return list(_for_a_name(event, account))
 
@@ -101,7 +101,7 @@ def _met_by(condition: Condition, event: Event, account: Account) -> str:
         rate = _as_rate(event, account, -short)
         return f"a similarity higher, or a threshold lower by {_up(short):.2f}{rate}"
     if condition.name == "faces":
-        return f"{_more_faces(value, condition.needed)} more usable faces"
+        return f"{_more_faces(round(value), account.poor)} more usable faces"
     if condition.name == "seconds":
         return f"{_up(short):.2f} s more of them"
     if condition.name == "lead" and len(account.candidates) > 1:
@@ -109,11 +109,10 @@ def _met_by(condition: Condition, event: Event, account: Account) -> str:
     return f"no face that is denied to be {account.candidates[0].person}"
 
 
-def _more_faces(used: float, needed: float, rule: Rule = Rule()) -> int:  # noqa: B008 - frozen
+def _more_faces(used: int, poor: int, rule: Rule = Rule()) -> int:  # noqa: B008 - frozen
     """How many more usable faces would do: where most were poor, each also raises what is needed."""
-    poor = needed / rule.usable_share - used if rule.name_faces < needed < rule.enough_faces else 0.0
     more = 1
-    while used + more < min(max(rule.name_faces, rule.usable_share * (used + more + poor)), rule.enough_faces) - 1e-9:
+    while used + more < rule.faces_needed(used + more, poor):
         more += 1
     return more
 
