@@ -1,4 +1,4 @@
-"""The whole path on real faces: at least the figures of the reference implementation, and its promises kept."""
+"""The whole path on real faces: the figures that are promised, and what is promised of every event."""
 
 from pathlib import Path
 from typing import Any
@@ -30,17 +30,17 @@ def test_the_kit_gives_the_figures_that_are_expected(outcome: kit.Outcome, score
 
 def test_enrolled_people_are_found_and_strangers_are_not(score: dict[str, Any]) -> None:
     lfw = score["lfw"]
-    assert lfw["TPIR"] >= 0.962 and lfw["FPIR"] <= 0.010 and lfw["misidentified"] == 0
+    assert lfw["TPIR"] >= 0.973 and lfw["FPIR"] <= 0.010 and lfw["misidentified"] == 0
 
 
 def test_faces_of_40_pixels_behind_jpeg(score: dict[str, Any]) -> None:
     cctv = score["cctv 40px"]
-    assert cctv["TPIR"] >= 0.7395 and cctv["FPIR"] == 0 and cctv["misidentified"] == 0  # 71 of 96
+    assert cctv["TPIR"] >= 0.80 and cctv["FPIR"] == 0 and cctv["misidentified"] == 0
 
 
 def test_group_photos(score: dict[str, Any]) -> None:
     photos = score["photos"]
-    assert photos["detected"] == 1.0 and photos["named_right"] >= 32
+    assert photos["detected"] == 1.0 and photos["named_right"] >= 34
     assert photos["named_wrong"] == 0 and photos["unknown_named"] == 0
 
 
