@@ -29,6 +29,7 @@ from camwatch.records import Enrolled, Quality
 CACHE_FILE = ".embeddings.npz"
 _VERSION = 2  # each photo by four views; 1 had two
 _DIMENSIONS = 512
+_OFF_UNIT = 0.01
 _AGAIN = 0.05  # seconds
 _log = logging.getLogger(__name__)
 
@@ -149,6 +150,8 @@ def _read(folder: Path, level: int = logging.WARNING) -> tuple[dict[str, CachedP
             raise ValueError(f"version {index['version']}, not {_VERSION}")
         if rows.dtype != np.float32 or rows.ndim != 2 or rows.shape[1] != _DIMENSIONS or not np.isfinite(rows).all():
             raise ValueError("not an array of embeddings")
+        if len(rows) and np.abs(np.linalg.norm(rows, axis=1) - 1.0).max() > _OFF_UNIT:
+            raise ValueError("embeddings that are not of unit length")
         found = {}
         for digest, start, count, quality in index["photos"]:
             part = rows[start : start + count]

@@ -4,6 +4,7 @@ import os
 import stat
 import struct
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,13 @@ def test_a_folder_that_cannot_be_closed_is_written_all_the_same(
     tmp_path.chmod(0o755)
     monkeypatch.setattr(Path, "chmod", refused)
     assert write_cache(tmp_path, "net", PHOTOS)
+
+
+@pytest.mark.parametrize("times", [0.0, 0.9, 1e30])
+def test_embeddings_that_are_not_of_unit_length_are_made_anew(tmp_path: Path, times: float) -> None:
+    odd = [replace(one, embeddings=(one.embeddings * np.float32(times)).astype(np.float32)) for one in PHOTOS]
+    write_cache(tmp_path, "net", odd)
+    assert read_cache(tmp_path, "net") == {}
 
 
 def test_another_network_knows_nothing(tmp_path: Path) -> None:

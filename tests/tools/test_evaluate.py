@@ -141,14 +141,14 @@ def test_names_cannot_steer_the_terminal() -> None:
         assert "\x1b" not in said and "\u202e" not in said
 
 
-@pytest.mark.parametrize("how", [{"report": "file/report"}, {"min_images_per_class": 9}])
+@pytest.mark.parametrize("how", [{"report": "file/report"}, {"report": "set/report"}, {"min_images_per_class": 9}])
 def test_wrong_input_is_one_clear_line(tmp_path: Path, how: dict[str, Any]) -> None:
     folder = painted(tmp_path / "set", {"Ann": 2})
     (tmp_path / "file").write_text("")
     options = {key: tmp_path / value if key == "report" else value for key, value in how.items()}
     with pytest.raises(InputError) as raised:
         ran(folder, aligned=True, analyzer=Painted(), **options)
-    assert "\n" not in str(raised.value)
+    assert "\n" not in str(raised.value) and [one.name for one in folder.iterdir()] == ["Ann"]
     with pytest.raises(PhotoError):
         ran(tmp_path / "nowhere", analyzer=Painted())
 

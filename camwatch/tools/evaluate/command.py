@@ -58,8 +58,8 @@ def evaluate(
         InputError: There is nothing to evaluate, or the report cannot be written there.
     """
     results, notes = results or sys.stdout, notes or sys.stderr
-    if report is not None:
-        _make(report)
+    if report is not None and report.resolve().is_relative_to(dataset.resolve()):
+        raise InputError(f"{report}: lies in the dataset, and would be taken for one of its people the next time")
     problems: list[str] = []
     everybody = read_dataset(dataset, problems.append)
     photos, copies = _without_copies(photo for person in everybody for photo in person.photos)
@@ -68,6 +68,8 @@ def evaluate(
     photos = [photo for photo in photos if count[photo.person] >= min_images_per_class]
     if not photos:
         raise InputError(f"--min-images-per-class {min_images_per_class}: nobody has so many pictures")
+    if report is not None:
+        _make(report)
     with Steps("embedding", len(photos), stream=notes) as steps:
         for problem in problems:
             steps.note(f"skipped {problem}")
