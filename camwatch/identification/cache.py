@@ -150,7 +150,7 @@ def _read(folder: Path, level: int = logging.WARNING) -> tuple[dict[str, CachedP
             raise ValueError(f"version {index['version']}, not {_VERSION}")
         if rows.dtype != np.float32 or rows.ndim != 2 or rows.shape[1] != _DIMENSIONS or not np.isfinite(rows).all():
             raise ValueError("not an array of embeddings")
-        if len(rows) and np.abs(np.linalg.norm(rows, axis=1) - 1.0).max() > _OFF_UNIT:
+        if len(rows) and np.abs(np.linalg.norm(rows.astype(np.float64), axis=1) - 1.0).max() > _OFF_UNIT:
             raise ValueError("embeddings that are not of unit length")
         found = {}
         for digest, start, count, quality in index["photos"]:
