@@ -31,7 +31,7 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="camwatch-soak-") as name:
         folder, footage = Path(name), Footage.installed()
-        faces, clips = scenes.make(folder, footage)
+        faces, clips = scenes.make(folder, footage, versions=False)
         photos = [footage.path("single_face.jpg")]
         world = World(folder, faces, clips, free_port(), engine={"runtime": given.runtime})
         try:

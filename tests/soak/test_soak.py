@@ -1,6 +1,9 @@
 """The soak's arithmetic, and that it sees what a process has."""
 
+import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -53,3 +56,14 @@ def test_it_sees_segments_files_and_the_database(tmp_path: Path) -> None:
     assert now.processes["main"].descriptors == before.processes["main"].descriptors + 1
     assert (now.database, now.state, now.outbox) == (1500, 1507, 3)
     assert now.at >= 5 and now.processes["main"].pss > 10
+
+
+@pytest.mark.system
+@pytest.mark.weights
+@pytest.mark.timeout(240)
+def test_a_short_soak_loses_nothing(tmp_path: Path) -> None:
+    """The whole program once: `make soak` is seldom run, and must not be found broken when it is needed."""
+    command = [sys.executable, "-m", "tests.soak", "--minutes", "0.3", "--every", "6", "--json", str(tmp_path / "s.json")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=220, check=False)
+    assert run.returncode == 0, run.stderr[-3000:] + run.stdout
+    assert "not arrived before the stop 0" in run.stdout and json.loads((tmp_path / "s.json").read_text())
