@@ -63,7 +63,8 @@ def test_it_sees_segments_files_and_the_database(tmp_path: Path) -> None:
 @pytest.mark.timeout(240)
 def test_a_short_soak_loses_nothing(tmp_path: Path) -> None:
     """The whole program once: `make soak` is seldom run, and must not be found broken when it is needed."""
-    command = [sys.executable, "-m", "tests.soak", "--minutes", "0.3", "--every", "6", "--json", str(tmp_path / "s.json")]
+    command = [sys.executable, "-m", "tests.soak", "--minutes", "0.3", "--every", "6"]
+    command += ["--json", str(tmp_path / "s.json")]
     run = subprocess.run(command, capture_output=True, text=True, timeout=220, check=False)
     assert run.returncode == 0, run.stderr[-3000:] + run.stdout
     assert "not arrived before the stop 0" in run.stdout and json.loads((tmp_path / "s.json").read_text())
