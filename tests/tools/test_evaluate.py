@@ -181,4 +181,4 @@ def test_pictures_of_one_moment_are_told_of_and_one_person_is_like_nobody() -> N
     found = made(faces)
     assert found.odd == ()
     [told] = [line for line in found.missing if "different moments" in line]
-    assert "some show the same as another of their person (1), such as 0.png and 1.png" in told
+    assert "some show the same as others of their person (1), such as 0.png and 1.png" in told

@@ -150,7 +150,7 @@ def measure(
     if same:
         one, other = (paths[row] for row in same[0])
         missing.append(
-            f"with pictures of different moments only: some show the same as another of their person ({len(same)}), such"
+            f"with pictures of different moments only: some show the same as others of their person ({len(same)}), such"
             f" as {one} and {other}; they are found too easily"
         )
     largest = max((one.people for one in opened), default=0)
