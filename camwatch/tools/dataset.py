@@ -1,5 +1,6 @@
 """Datasets of the offline commands: one folder of pictures per person, each picture about one face."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camwatch.engine.alignment import crop, views
-from camwatch.engine.photos import SEARCHED_SIDE, SMALLEST_FACE, read_photo
+from camwatch.engine.photos import CLEARLY_LARGER, SEARCHED_SIDE, SMALLEST_FACE, read_photo
 from camwatch.errors import InputError, PhotoError, one_line
+from camwatch.geometry import clip
 from camwatch.identification.faces import PhotoFile, scan
 from camwatch.records import Box, Detection, Embedding, Picture
 
@@ -112,18 +114,27 @@ def split_dataset(people: Sequence[Person], *, least: int, train: int) -> tuple[
     )
 
 
+Choice = Callable[[Sequence[Box], int, int], Box]
+"""Of the faces of a picture so wide and high the one that it is about."""
+
+
 def portraits(
-    analyzer: FaceNetworks, photos: Sequence[PhotoFile], note: Callable[[str, str], None]
+    analyzer: FaceNetworks,
+    photos: Sequence[PhotoFile],
+    note: Callable[[str, str], None],
+    *,
+    choose: Choice | None = None,
 ) -> Iterator[Portrait]:
-    """Find the face that each picture is about: large and near the middle counts.
+    """Find the face that each picture is about.
 
     Args:
         analyzer: Finds faces.
         photos: The pictures; they are read and searched some at a time, and come back in this order.
         note: Told (path, reason) for each that is left out.
+        choose: Which of several faces it is; `main_face` by default.
     """
     for batch in _batches(photos, note):
-        boxes = _search(analyzer, [picture for _, picture in batch])
+        boxes = _search(analyzer, [picture for _, picture in batch], choose or main_face)
         for (photo, picture), box in zip(batch, boxes, strict=True):
             if box is None:
                 note(str(photo.path), "no face found")
@@ -164,7 +175,7 @@ def embed_dataset(
         whole = (one for batch in _batches(photos, note) for one in batch)
         found = ((photo, _with_mirror_image(resized(picture, CHIP_SIDE)), None) for photo, picture in whole)
     else:
-        shown = portraits(analyzer, photos, note)
+        shown = portraits(analyzer, photos, note, choose=enrolled_face)
         found = ((one.photo, views(one.picture, one.box), one.box.height) for one in shown)
     place = {photo.path: number for number, photo in enumerate(photos, 1)}
     so_far = 0
@@ -194,6 +205,8 @@ def resized(picture: Picture, side: int) -> Picture:
 def main_face(boxes: Sequence[Box], width: int, height: int) -> Box:
     """The face that a picture is about, where it shows several: by area, less twice the squared way to the middle.
 
+    So did the script whose crops `align` goes on to make.
+
     Args:
         boxes: At least one.
         width: Of the picture, pixels.
@@ -205,6 +218,26 @@ def main_face(boxes: Sequence[Box], width: int, height: int) -> Box:
         return box.width * box.height - 2 * (dx * dx + dy * dy)
 
     return max(boxes, key=weight)
+
+
+def enrolled_face(boxes: Sequence[Box], width: int, height: int) -> Box:
+    """The face that a photo of the gallery is of: clearly the largest, or of those about as large the most central.
+
+    `main_face` takes a small face in the middle before a larger one beside it.
+
+    Args:
+        boxes: At least one.
+        width: Of the picture, pixels.
+        height: Of the picture, pixels.
+    """
+
+    def area(box: Box) -> float:
+        seen = clip(box, width, height)
+        return max(seen.width, 0.0) * max(seen.height, 0.0)
+
+    most = max(map(area, boxes))
+    large = [box for box in boxes if area(box) * CLEARLY_LARGER > most] or list(boxes)
+    return min(large, key=lambda box: math.hypot(box.x1 + box.x2 - width, box.y1 + box.y2 - height))
 
 
 def _batches(
@@ -228,7 +261,7 @@ def _batches(
         yield batch
 
 
-def _search(analyzer: FaceNetworks, pictures: Sequence[Picture]) -> list[Box | None]:
+def _search(analyzer: FaceNetworks, pictures: Sequence[Picture], choose: Choice) -> list[Box | None]:
     """The main face of each picture in its own pixels; where none is found, tight crops get a border to be found in."""
     shrunk = [_shrunk(picture) for picture in pictures]
     boxes: list[Box | None] = [None] * len(pictures)
@@ -241,7 +274,7 @@ def _search(analyzer: FaceNetworks, pictures: Sequence[Picture]) -> list[Box | N
             found = [_in_full(face.box, edge, shrunk[number], full) for face in faces]
             found = [box for box in found if crop(full, box).size]  # not those that are all border
             if found:
-                boxes[number] = main_face(found, full.shape[1], full.shape[0])
+                boxes[number] = choose(found, full.shape[1], full.shape[0])
     return boxes
 
 

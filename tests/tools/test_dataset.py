@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from camwatch.errors import InputError, PhotoError
 from camwatch.identification.faces import PhotoFile
 from camwatch.records import Box, Detection, Picture
-from camwatch.tools.dataset import Person, embed_dataset, main_face, portraits, read_dataset, split_dataset
+from camwatch.tools.dataset import (
+    Person,
+    embed_dataset,
+    enrolled_face,
+    main_face,
+    portraits,
+    read_dataset,
+    split_dataset,
+)
 from tests.tools.pictures import save
 
 
@@ -68,6 +76,16 @@ def test_large_and_central_counts() -> None:
     assert main_face([small, edge, middle], 640, 360) == middle
     huge = Box(0, 0, 300, 350)
     assert main_face([middle, huge], 640, 360) == huge
+
+
+def test_the_enrolled_face_is_the_largest_or_of_those_as_large_the_most_central() -> None:
+    small, large = Box(310, 170, 335, 200), Box(400, 150, 429, 188)
+    assert main_face([small, large], 640, 360) == small, "as the script has it"
+    assert enrolled_face([small, large], 640, 360) == large
+    middle, edge = Box(290, 140, 350, 220), Box(20, 100, 85, 185)
+    assert enrolled_face([edge, middle], 640, 360) == middle
+    cut_off = Box(-200, 100, 20, 300)
+    assert enrolled_face([cut_off, middle], 640, 360) == middle, "what is seen counts"
 
 
 def test_pictures_are_searched_small_and_faces_told_in_full_pixels(tmp_path: Path) -> None:
