@@ -103,7 +103,17 @@ class SourceRefused(SourceError):
 
 
 class StateError(CamwatchError):
-    """The state directory or its database cannot be used."""
+    """The state directory or its database cannot be used.
+
+    Args:
+        lines: As of `CamwatchError`.
+        full: The disk has no place left.
+    """
+
+    def __init__(self, *lines: str, full: bool = False) -> None:
+        """Keep both."""
+        super().__init__(*lines)
+        self.full = full
 
 
 class StateInUse(StateError):

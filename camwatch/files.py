@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,20 +46,37 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 def as_owner_of(folder: Path | None) -> Iterator[None]:
     """As root, act as the owner of a folder: what is written there must be the daemon's to read.
 
-    Where the folder does not exist, as the owner of the one that it will lie in. For others nothing changes.
+    Where the folder does not exist, as the owner of the nearest one that it will lie in. Root goes on as root where it
+    may not become that owner (in a container), and where the owner could not write there (below a folder of root's).
+    For others nothing changes.
     """
-    there = folder if folder is None or folder.is_dir() else folder.parent
-    if there is None or os.geteuid() != 0 or not there.is_dir():
+    there = folder
+    while there is not None and not there.is_dir() and there != there.parent:
+        there = there.parent
+    if there is None or os.geteuid() != 0 or there.stat().st_uid == 0:
         yield
         return
-    owner = there.stat()
-    os.setegid(owner.st_gid)
-    os.seteuid(owner.st_uid)
+    group, groups = os.getegid(), os.getgroups()
     try:
+        owner = there.stat()
+        with suppress(OSError):
+            os.setgroups([owner.st_gid])
+            os.setegid(owner.st_gid)
+            os.seteuid(owner.st_uid)
+        if os.geteuid() != 0 and not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
+            os.seteuid(0)
+        if os.geteuid() == 0:
+            _become_root(group, groups)
         yield
     finally:
-        os.seteuid(0)
-        os.setegid(0)
+        _become_root(group, groups)
+
+
+def _become_root(group: int, groups: list[int]) -> None:
+    os.seteuid(0)
+    os.setegid(group)
+    with suppress(OSError):  # where groups cannot be changed they were not
+        os.setgroups(groups)
 
 
 def remove_parts(folder: Path) -> None:

@@ -235,7 +235,7 @@ class Account:
         pooled: The mean of the usable faces, None where there was none.
         faces: The best of them, at most eight, in the order of time.
         face_scores: For each of these its similarity to each of the candidates.
-        poor: How many faces were large enough, but too poor to be used.
+        poor: How many faces were large enough, but too poor to be used; -1 in accounts of before, which do not say.
         unused: How many faces could not be used, by cause.
         candidates: At most five people; first the one who was judged, then who came nearest to be named instead, then
             the most similar of the others, who may be more similar, but did not compete.

@@ -2,10 +2,12 @@
 
 import os
 import stat
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from camwatch.files import from_json, remove_parts, write_whole
+from camwatch.files import as_owner_of, from_json, remove_parts, write_whole
 
 
 def test_replaces_the_content_and_keeps_others_out(tmp_path):
@@ -55,3 +57,45 @@ def test_json_that_is_nested_too_deeply_is_damage_like_any_other():
     for text in ("[" * 100_000, "{", b"\xff"):
         with pytest.raises(ValueError):
             from_json(text)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root acts as others")
+def test_root_acts_as_the_owner_where_the_owner_could_act(tmp_path):
+    def ids():
+        return os.geteuid(), os.getegid(), sorted(os.getgroups())
+
+    before = ids()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        theirs = folder / "theirs"
+        theirs.mkdir()
+        os.chown(theirs, 65534, 65533)
+        with as_owner_of(theirs / "not" / "yet"):
+            assert ids() == (65534, 65533, [65533])
+            write_whole(theirs / "a", b"new")
+        assert ids() == before and (theirs / "a").stat().st_uid == 65534
+        with pytest.raises(ValueError, match="inside"), as_owner_of(theirs):
+            raise ValueError("inside")
+        assert ids() == before
+        folder.chmod(0o700)  # of root: they cannot reach it
+        with as_owner_of(theirs):
+            assert ids() == before
+            write_whole(theirs / "b", b"new")
+        with as_owner_of(folder):
+            assert ids() == before
+    with as_owner_of(None):
+        assert ids() == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root acts as others")
+def test_root_goes_on_as_root_where_it_may_not_act_as_others(tmp_path, monkeypatch):
+    def refused(*_args):
+        raise OSError(22, os.strerror(22))
+
+    os.chown(tmp_path, 65534, 65533)
+    before = os.geteuid(), os.getegid(), os.getgroups()
+    monkeypatch.setattr(os, "setegid", lambda gid: None if gid == before[1] else refused())
+    with as_owner_of(tmp_path):
+        write_whole(tmp_path / "a", b"new")
+    assert (os.geteuid(), os.getegid(), os.getgroups()) == before and (tmp_path / "a").read_bytes() == b"new"

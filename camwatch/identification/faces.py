@@ -132,6 +132,8 @@ def scan(folder: Path, *, allow_empty: bool = False) -> FolderScan:
                 continue
             photos.append(PhotoFile(person, path, digest, path.parent != person_folder))
     problems += [f"{path}: not in a person's folder, left out" for path in _images(folder)]
+    if not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):
+        problems.append(f"{folder}: cannot be listed or searched by this user")
     if not photos and not allow_empty:
         why = f": {problems[0]}" if problems else ""
         raise PhotoError(f"{folder}: nobody in it; it should hold one folder of photos for each person{why}")
@@ -253,23 +255,42 @@ def _hash(path: Path) -> str:
 
 def _folders(folder: Path) -> Iterator[Path]:
     """The folders of people, by name."""
-    return iter(sorted(path for path in _listed(folder) if path.is_dir()))
+    return iter(sorted(path for path in _listed(folder) if _is_folder(path)))
 
 
 def _images(folder: Path, suffixes: frozenset[str] = IMAGE_SUFFIXES) -> list[Path]:
-    return sorted(path for path in _listed(folder) if path.suffix.lower() in suffixes and path.is_file())
+    return sorted(path for path in _listed(folder) if path.suffix.lower() in suffixes and _is_file(path))
 
 
 def _negatives(home: Path) -> list[Path]:
-    return _images(home / NEGATIVES) if (home / NEGATIVES).is_dir() else []
+    return _images(home / NEGATIVES) if _is_folder(home / NEGATIVES) else []
 
 
 def _present(folders: Iterable[Path]) -> list[Path]:
-    return [folder for folder in folders if folder.is_dir()]
+    return [folder for folder in folders if _is_folder(folder)]
+
+
+def _is_folder(path: Path) -> bool:
+    """False also where it cannot be told: Path.is_dir raises where its parent may not be searched."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _unread(folder: Path) -> list[str]:
     """What to tell of a person's folder without a photo, or with pictures of kinds that are not read."""
+    try:
+        next(folder.iterdir(), None)
+    except OSError as error:
+        return [f"{folder}: cannot be listed: {error.strerror or error}"]
     others = [path.name for path in _images(folder, OTHER_SUFFIXES)]
     if others:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
@@ -281,8 +302,7 @@ def _listed(folder: Path) -> list[Path]:
     """All that is not hidden; nothing where the folder cannot be listed."""
     try:
         return [path for path in folder.iterdir() if not path.name.startswith(".")]
-    except OSError as error:
-        _log.warning("%s: cannot be listed: %s", folder, error.strerror or error)
+    except OSError:  # `scan` tells of it
         return []
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from camwatch.errors import PhotoError, one_line
+from camwatch.files import as_owner_of
 from camwatch.identification.cache import CachedPhoto, locked, read_cache, write_cache
 from camwatch.identification.faces import FolderScan, PhotoFile, scan
 from camwatch.identification.gallery import Gallery
@@ -72,7 +73,7 @@ def save(folder: Path, network: str, enrolled: Iterable[Enrolled], *, timeout: f
         Whether it was written; where it cannot be, a warning says so and nothing is lost.
     """
     try:
-        with locked(folder, timeout):
+        with as_owner_of(folder), locked(folder, timeout):
             there = {photo.sha256 for photo in scan(folder, allow_empty=True).photos}
             known = read_cache(folder, network, again=True) | {
                 one.sha256: CachedPhoto(one.sha256, one.embeddings, one.quality) for one in enrolled

@@ -194,7 +194,7 @@ def _account(fields: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Account
         candidates=tuple(Candidate(str(one["person"]), _number(one["score"])) for one in fields["candidates"]),
         rival=bool(fields.get("rival", True)),  # what came with these is older
         untold=tuple(map(str, fields.get("untold", ()))),
-        poor=int(fields.get("poor", 0)),
+        poor=int(fields.get("poor", -1)),
         taken=tuple(str(one["person"]) for one in fields["taken"]),
         against=None if fields["against"] is None else _number(fields["against"]),
         photos_near=tuple(

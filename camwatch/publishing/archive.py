@@ -5,6 +5,7 @@ Events go on without either where the disk refuses them.
 
 import errno
 import logging
+import math
 import os
 import shutil
 from collections.abc import Collection
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 FOLDERS = (SNAPSHOTS_FOLDER, ACCOUNTS_FOLDER)
 _TROUBLE = (StateError, OSError, ValueError, TypeError, cv2.error)  # whatever it is, the event must not be lost for it
-_SCARCE = 4_000_000  # bytes
+_SCARCE, _ROOM_EVERY = 4_000_000, 10.0  # bytes, seconds
 _EACH_VISIT = 2  # accounts of a visit, usually
 
 
@@ -49,7 +50,7 @@ class Archive:
     def __init__(self, state: Path, *, faces: bool, keep: int, max_age: float) -> None:
         """Make the folders."""
         self.faces = faces
-        self._state = state
+        self._state, self._made_room = state, -math.inf
         self._snapshots = Snapshots(state / SNAPSHOTS_FOLDER, keep=keep, max_age=max_age) if faces else None
         self._accounts = Accounts(state / ACCOUNTS_FOLDER, faces=faces, keep=_EACH_VISIT * keep, max_age=max_age)
         self._broken: set[str] = set()
@@ -85,10 +86,19 @@ class Archive:
         else:
             self._broken.discard(ACCOUNTS_FOLDER)
 
-    def make_room(self) -> int:
-        """Give up the older half of the accounts where the disk is nearly full: events go first. How many went."""
+    def make_room(self, now: float) -> int:
+        """Give up the older half of the accounts where the disk is nearly full: events go first. How many went.
+
+        Args:
+            now: UTC seconds; once in a while is enough.
+        """
+        if self._made_room <= now < self._made_room + _ROOM_EVERY:
+            return 0
         try:
-            return self._accounts.halve() if shutil.disk_usage(self._state).free < _SCARCE else 0
+            if shutil.disk_usage(self._state).free >= _SCARCE:
+                return 0
+            self._made_room = now
+            return self._accounts.halve()
         except OSError as error:
             self._complain(ACCOUNTS_FOLDER, error)
             return 0
@@ -143,7 +153,7 @@ def erase_person(state: Path, person: str, visits: Collection[str]) -> None:
     others = {path: path.name.partition(".")[0] for path in found}
     joined = {visit for path, visit in others.items() if visit not in visits and went_on_as(path, person)}
     erase(files_of(state / SNAPSHOTS_FOLDER, snapshots.SUFFIX, joined.union(visits)))
-    erase(found)
+    erase({*found, *files_of(state / ACCOUNTS_FOLDER, accounts.SUFFIX, joined)})
 
 
 def erase_orphans(state: Path, visits: Collection[str]) -> None:

@@ -168,7 +168,7 @@ def _state_error(path: Path, error: sqlite3.Error) -> StateError:
         sqlite3.SQLITE_NOTADB: "; restart camwatch to begin a new one",
         sqlite3.SQLITE_READONLY: "; make it writable for camwatch",
     }.get(_code(error), "")
-    return StateError(f"{path}: {error}{advice}")
+    return StateError(f"{path}: {error}{advice}", full=_code(error) == sqlite3.SQLITE_FULL)
 
 
 def _code(error: sqlite3.Error) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from camwatch.files import from_json
+from camwatch.names import name_digest
 from camwatch.publishing.discovery import DISCOVERY_FILE
 from camwatch.publishing.entities import person_keys
 from camwatch.publishing.events import naming
@@ -28,7 +29,7 @@ def traces(state: Path, person: str) -> list[str]:
     it, so also in space that was freed.
     """
     found = []
-    name = naming(person)
+    name, digest = naming(person), name_digest(person).encode()
     escaped = json.dumps({"person": person}, separators=(",", ":"))[1:-1].encode()
     for path in sorted(path for path in state.rglob("*") if path.is_file()):
         if path.relative_to(state).parts[0] in _NAMELESS and not path.name.endswith(".new"):
@@ -40,7 +41,7 @@ def traces(state: Path, person: str) -> list[str]:
         except OSError as error:
             found.append(f"{path}: cannot be searched: {error.strerror}")
             continue
-        if name in content or escaped in content:
+        if name in content or escaped in content or digest in content:
             aside = "; a damaged database that was kept aside: remove it" if ".damaged-" in path.name else ""
             found.append(f"{path}: names {person}{aside}")
     kept = state / KEPT_FILE

@@ -338,7 +338,8 @@ class Reporting:
         try:
             self._outbox.put(self._unsaved, now, monotonic=time.monotonic())
         except StateError as error:
-            self.archive.make_room()  # for the next attempt, if that was it
+            if error.full:
+                self.archive.make_room(now)  # for the next attempt
             self.state_failed(error)
             return
         if self._state_broken:

@@ -177,7 +177,12 @@ class _Desk:
             # This may well be Bob who is not Ann; but not Ann who is not Ann, nor Bob who is Ann.
             if data and content == digest and (person == self._name or not (negative or self._negative)):
                 of = f"one who is not {person}" if negative else f"a photo of {person}"
-                where = next((f": {self._faces / one.photo}" for one in self._enrolled if one.sha256 == digest), "")
+                those = (
+                    one
+                    for one in self._enrolled
+                    if (one.sha256, one.person, one.negative) == (digest, person, negative)
+                )
+                where = next((f": {self._faces / one.photo}" for one in those), "")
                 raise PhotoError(f"{path}: is in the gallery already, as {of}{where}")
         one = enroll_content(self._analyzer, self._name, data, path, strict=True)
         probe = unit(one.embeddings.sum(axis=0, dtype=np.float64))
@@ -214,7 +219,7 @@ class _Desk:
         against = self.gallery.against(probe, self._name)
         if against is not None and against >= own:
             negatives = [one for one in self._enrolled if one.negative and one.person == self._name]
-            denier = max(negatives, key=lambda one: float(one.embeddings.sum(axis=0) @ probe))
+            denier = max(negatives, key=lambda one: self._alike(one, probe))
             raise PhotoError(
                 f"{path}: is more like one who is not {self._name} ({against:.2f}) than like {self._name} ({own:.2f});"
                 f" if that one is {self._name}, remove {self._faces / denier.photo} first"
@@ -236,6 +241,10 @@ class _Desk:
                 " photos of other days would tell more"
             )
         return hints
+
+    def _alike(self, photo: Enrolled, probe: Embedding) -> float:
+        """Similarity to one photo alone, negative or not."""
+        return Gallery([replace(photo, negative=False)], self._analyzer.network).score(probe, photo.person) or 0.0
 
     def _hidden(self, path: Path, probe: Embedding) -> list[str]:
         """What to think about where a denied face alone keeps it from having somebody's name."""
@@ -298,8 +307,7 @@ class _Desk:
     def keep(self) -> int:
         """Save the embeddings beside the photos; how many photos the person has."""
         if self._changed and self._faces.is_dir():
-            with as_owner_of(self._faces):
-                save(self._faces, self._analyzer.network, self._enrolled)
+            save(self._faces, self._analyzer.network, self._enrolled)
         return sum(owner[1:] == (self._name, False) for owner in self._owners)
 
     def _judge(self) -> None:

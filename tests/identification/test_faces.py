@@ -2,11 +2,13 @@ import hashlib
 import json
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from camwatch.errors import PhotoError
+from camwatch.files import as_owner_of
 from camwatch.identification import faces
 from camwatch.identification.cache import CACHE_FILE, read_cache, write_cache
 from camwatch.records import Enrolled
@@ -255,3 +257,21 @@ def test_a_photo_is_hashed_again_only_where_it_changed(tmp_path: Path, monkeypat
     assert faces.scan(tmp_path).photos == (second,) and not read
     path.write_bytes(b"three")
     assert faces.scan(tmp_path).photos[0].sha256 == "x" and read == [path]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root acts as others")
+def test_a_folder_that_cannot_be_read_is_told_once_and_stops_nobody() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        faces.store_photo(folder / "f", "Ann", b"photo", ".jpg")
+        (folder / "f" / "roots").mkdir(mode=0o700)
+        (folder / "f" / "half").mkdir(mode=0o744)
+        (folder / "f" / "half" / "a.jpg").write_bytes(b"x")
+        for path in ((folder / "f"), *(folder / "f" / "ann").rglob("*"), folder / "f" / "ann"):
+            os.chown(path, 65534, 65534)
+        with as_owner_of(folder / "f"):
+            assert os.geteuid() == 65534 and faces.signature(folder / "f") == faces.signature(folder / "f")
+            found = faces.scan(folder / "f")
+        assert found.people == ("Ann",)
+        assert any("roots: cannot be listed: Permission denied" in one for one in found.problems)

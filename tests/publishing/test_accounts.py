@@ -234,6 +234,8 @@ def test_a_visit_that_went_on_as_hers_loses_its_picture_with_her(tmp_path: Path)
     of_another = replace(hidden, untold=(name_digest("Zoe"), ""))
     for name, one in {"joined": search, "stranger": like_her, "hidden": hidden, "another": of_another}.items():
         keep(archived, event(account=one, visit_id=name, person=None, chip=chip(1)), NOW)
+    before = replace(account("Bob", "Ann"), taken=(), photos_near=())  # others were more alike than she then
+    keep(archived, event(event_type=EventType.UNKNOWN, account=before, visit_id="joined", seq=0), NOW)
     archive.erase_person(tmp_path, "Zoë", [])
     assert files(tmp_path) == ["another.1.npz"]
     assert sorted(path.name for path in (tmp_path / "snapshots").iterdir()) == ["another.jpg", "stranger.jpg"]
@@ -243,9 +245,11 @@ def test_where_the_disk_is_full_the_older_accounts_go(tmp_path: Path, monkeypatc
     archived = kept(tmp_path)
     for number in range(5):
         keep(archived, event(account=account(), visit_id=f"v{number}"), NOW + number)
-    assert archived.make_room() == 0 and len(files(tmp_path)) == 5, "there is room"
+    assert archived.make_room(NOW) == 0 and len(files(tmp_path)) == 5, "there is room"
     monkeypatch.setattr(archive, "_SCARCE", 10**18)
-    assert archived.make_room() == 3 and files(tmp_path) == ["v3.1.npz", "v4.1.npz"]
+    assert archived.make_room(NOW) == 3 and files(tmp_path) == ["v3.1.npz", "v4.1.npz"]
+    assert [archived.make_room(NOW + one) for one in range(9)] == [0] * 9, "once in a while"
+    assert archived.make_room(NOW + 10) == 1
 
 
 def test_accounts_of_before_are_read_and_found(tmp_path: Path) -> None:
@@ -261,5 +265,5 @@ def test_accounts_of_before_are_read_and_found(tmp_path: Path) -> None:
     keep(archived, event(account=account(), visit_id="v", person=None, chip=chip(1)), NOW)
     file_of(tmp_path, "v", 1).write_bytes(content.getvalue())
     read = read_account(file_of(tmp_path, "v", 1))
-    assert read is not None and (read.rival, read.untold, read.poor) == (True, (), 0)
+    assert read is not None and (read.rival, read.untold, read.poor) == (True, (), -1)
     assert accounts.went_on_as(file_of(tmp_path, "v", 1), "Zoë") is False, "no similarity was searched with"

@@ -58,7 +58,7 @@ def evaluate(
         InputError: There is nothing to evaluate, or the report cannot be written there.
     """
     results, notes = results or sys.stdout, notes or sys.stderr
-    if report is not None and report.resolve().is_relative_to(dataset.resolve()):
+    if report is not None and _real(report).is_relative_to(_real(dataset)):
         raise InputError(f"{report}: lies in the dataset, and would be taken for one of its people the next time")
     problems: list[str] = []
     everybody = read_dataset(dataset, problems.append)
@@ -110,6 +110,13 @@ def _without_copies(photos: Iterable[PhotoFile]) -> tuple[list[PhotoFile], list[
     first: dict[str, PhotoFile] = {}
     copies = [photo for photo in photos if first.setdefault(photo.sha256, photo) is not photo]
     return list(first.values()), [f"{one.path}: the same file as {first[one.sha256].path}" for one in copies]
+
+
+def _real(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # links that lead in a circle
+        raise InputError(f"{path}: leads nowhere: {error}") from error
 
 
 def _make(report: Path) -> None:

@@ -101,7 +101,7 @@ def _met_by(condition: Condition, event: Event, account: Account) -> str:
         rate = _as_rate(event, account, -short)
         return f"a similarity higher, or a threshold lower by {_up(short):.2f}{rate}"
     if condition.name == "faces":
-        return f"{_more_faces(round(value), account.poor)} more usable faces"
+        return f"{_more_faces(round(value), account.poor) if account.poor >= 0 else 'some'} more usable faces"
     if condition.name == "seconds":
         return f"{_up(short):.2f} s more of them"
     if condition.name == "lead" and len(account.candidates) > 1:
