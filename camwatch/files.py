@@ -48,7 +48,7 @@ def as_owner_of(folder: Path | None) -> Iterator[None]:
 
     Where the folder does not exist, as the owner of the nearest one that it will lie in. Root goes on as root where it
     may not become that owner (in a container), and where the owner could not write there (below a folder of root's).
-    For others nothing changes.
+    For others nothing changes. It holds for all threads of the process, so it is for commands, not for the daemon.
     """
     there = folder
     while there is not None and not there.is_dir() and there != there.parent:

@@ -54,7 +54,8 @@ def load_folder(
         why = refused[0] if refused else "all show who is not the person"
         raise PhotoError(f"{folder}: no photo with a usable face: {why}")
     if {one.sha256 for one in enrolled} != set(cached):
-        save(folder, network, enrolled)
+        with as_owner_of(folder):
+            save(folder, network, enrolled)
     return LoadedFolder(assembled(enrolled, network), (*found.problems, *refused), found.signature)
 
 
@@ -73,7 +74,7 @@ def save(folder: Path, network: str, enrolled: Iterable[Enrolled], *, timeout: f
         Whether it was written; where it cannot be, a warning says so and nothing is lost.
     """
     try:
-        with as_owner_of(folder), locked(folder, timeout):
+        with locked(folder, timeout):
             there = {photo.sha256 for photo in scan(folder, allow_empty=True).photos}
             known = read_cache(folder, network, again=True) | {
                 one.sha256: CachedPhoto(one.sha256, one.embeddings, one.quality) for one in enrolled

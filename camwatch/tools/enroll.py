@@ -307,7 +307,8 @@ class _Desk:
     def keep(self) -> int:
         """Save the embeddings beside the photos; how many photos the person has."""
         if self._changed and self._faces.is_dir():
-            save(self._faces, self._analyzer.network, self._enrolled)
+            with as_owner_of(self._faces):
+                save(self._faces, self._analyzer.network, self._enrolled)
         return sum(owner[1:] == (self._name, False) for owner in self._owners)
 
     def _judge(self) -> None:

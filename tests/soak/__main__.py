@@ -18,6 +18,8 @@ from tests.soak.slopes import lives, slopes, table
 
 LOOK = 10.0
 """Seconds between two samples."""
+BETWEEN = 4.0
+"""Seconds between the last deeds: who lost the broker with one must be back for the next."""
 
 
 def main() -> int:
@@ -70,6 +72,7 @@ def _run(world: World, trouble: Trouble, seconds: float, every: float) -> tuple[
             samples.append(take(world.daemon.pid, world.state, began, outbox=waiting))
         time.sleep(0.2)
     while done % 8:  # what was broken last is mended, so that the stop is an ordinary one
+        time.sleep(BETWEEN)
         trouble.next()
         done += 1
     time.sleep(5.0)
