@@ -104,7 +104,7 @@ def enroll_photo(analyzer: FaceFinder, person: str, path: Path, *, strict: bool)
 def enroll_content(analyzer: FaceFinder, person: str, data: bytes, path: Path, *, strict: bool) -> Enrolled:
     """As `enroll_photo`, from the content of a file; `path` is what errors call it."""
     picture = decode_photo(data, str(path))
-    found = _find(analyzer, picture)
+    [found] = find_faces(analyzer, [picture])
     if not found:
         raise PhotoError(f"{path}: no face found; the face should be upright, uncovered and at least 40 pixels high")
     face = _only_usable(path, picture, found) if strict else _main(path, picture, found)
@@ -130,25 +130,42 @@ def load_photo(path: Path) -> bytes:
         raise PhotoError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _find(analyzer: FaceFinder, picture: Picture) -> list[Detection]:
-    """Faces in pixels of the photo, largest first; tight crops get a border to be found in."""
+def find_faces(analyzer: FaceFinder, pictures: Sequence[Picture]) -> list[list[Detection]]:
+    """The faces of photos, each in pixels of its photo, those first of which most is seen.
+
+    Photos are searched reduced to `SEARCHED_SIDE`; tight crops without a face get a border to be found in.
+
+    Args:
+        analyzer: Finds them.
+        pictures: (h, w, 3) uint8, RGB, of any sizes.
+    """
+    small = [_reduced(picture) for picture in pictures]
+    found = analyzer.detect(small, SMALLEST_FACE)
+    borders = [0 if faces else max(40, max(each.shape[:2]) // 4) for faces, each in zip(found, small, strict=True)]
+    framed = [_framed(each, border) for border, each in zip(borders, small, strict=True) if border]
+    again = iter(analyzer.detect(framed, SMALLEST_FACE) if framed else [])
+    placed = []
+    for picture, each, border, faces in zip(pictures, small, borders, found, strict=True):
+        # each side by its own factor: both were rounded
+        factors = picture.shape[1] / each.shape[1], picture.shape[0] / each.shape[0]
+        moved = [_moved(face, border, *factors) for face in (next(again) if border else faces)]
+        seen = [face for face in moved if crop(picture, face.box).size]  # not those that are all border
+        placed.append(sorted(seen, key=lambda face: _area(picture, face), reverse=True))
+    return placed
+
+
+def _reduced(picture: Picture) -> Picture:
     height, width = picture.shape[:2]
-    scale = min(1.0, SEARCHED_SIDE / max(height, width))
-    small = picture
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-    [found] = analyzer.detect([small], SMALLEST_FACE)
-    border = 0
-    if not found:
-        border = max(40, max(small.shape[:2]) // 4)
-        framed = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_REPLICATE)
-        [found] = analyzer.detect([np.asarray(framed, np.uint8)], SMALLEST_FACE)
-    # each side by its own factor: both were rounded
-    factor_x, factor_y = width / small.shape[1], height / small.shape[0]
-    moved = [_moved(face, border, factor_x, factor_y) for face in found]
-    faces = [face for face in moved if crop(picture, face.box).size]  # not those that are all border
-    return sorted(faces, key=lambda face: _area(picture, face), reverse=True)
+    scale = SEARCHED_SIDE / max(height, width)
+    if scale >= 1:
+        return picture
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _framed(picture: Picture, border: int) -> Picture:
+    framed = cv2.copyMakeBorder(picture, border, border, border, border, cv2.BORDER_REPLICATE)
+    return np.asarray(framed, np.uint8)
 
 
 def _moved(face: Detection, border: int, factor_x: float, factor_y: float) -> Detection:
@@ -175,18 +192,37 @@ def _only_usable(path: Path, picture: Picture, found: list[Detection]) -> Detect
 
 
 def _main(path: Path, picture: Picture, found: list[Detection]) -> Detection:
-    """The face that the photo is of: the largest, or the one in the middle where several are about as large."""
+    """The face that the photo is of.
+
+    Raises:
+        PhotoError: That is not clear.
+    """
+    likely = shown_faces(picture, found)
+    if len(likely) > 1:
+        raise PhotoError(f"{path}: {len(likely)} faces of about the same size: crop the photo to the person")
+    return likely[0]
+
+
+def shown_faces(picture: Picture, found: Sequence[Detection]) -> list[Detection]:
+    """The faces of whom a photo can be: the largest, or the one in the middle where several are about as large.
+
+    Args:
+        picture: (h, w, 3) uint8, RGB.
+        found: Its faces as `find_faces` has them, at least one.
+
+    Returns:
+        One where it is clear; else all that are about as large, the nearest to the middle first.
+    """
     large = [face for face in found if _area(picture, face) * CLEARLY_LARGER > _area(picture, found[0])]
     if len(large) == 1:
-        return large[0]
+        return large
     # What `strict` took must be taken here, too: a photo enrolled by hand is embedded anew without its cache.
     good = [face for face in found if not fault(quality(picture, face))]
-    if good == found[:1]:
-        return found[0]
+    if good == list(found[:1]):
+        return good
     large.sort(key=lambda face: _off_center(picture, face))
-    if _off_center(picture, large[0]) > CLEARLY_NEARER * _off_center(picture, large[1]):
-        raise PhotoError(f"{path}: {len(large)} faces of about the same size: crop the photo to the person")
-    return large[0]
+    clear = _off_center(picture, large[0]) <= CLEARLY_NEARER * _off_center(picture, large[1])
+    return large[:1] if clear else large
 
 
 def _area(picture: Picture, face: Detection) -> float:

@@ -9,11 +9,11 @@ import numpy as np
 
 from camwatch.engine.alignment import chip
 from camwatch.engine.analyzer import FaceAnalyzer
-from camwatch.errors import InputError, PhotoError
+from camwatch.errors import PhotoError
 from camwatch.files import write_whole
 from camwatch.identification.faces import IMAGE_SUFFIXES, NAME_FILE, PhotoFile
 from camwatch.records import Box, Picture
-from camwatch.tools.dataset import FaceNetworks, Portrait, portraits, read_dataset
+from camwatch.tools.dataset import FaceNetworks, Portrait, make_folder, portraits, read_dataset, refuse_within
 from camwatch.tools.progress import Steps
 
 
@@ -49,8 +49,7 @@ def align(
         InputError: There is no picture, no picture has a face, or `out` lies inside `raw`.
     """
     results, notes = results or sys.stdout, notes or sys.stderr
-    if out.resolve().is_relative_to(raw.resolve()):
-        raise InputError(f"{out}: lies in the dataset {raw}, and would be taken for a person the next time")
+    refuse_within(out, raw)
     problems: list[str] = []
     people = read_dataset(raw, problems.append)
     photos = [photo for person in people for photo in person.photos]
@@ -63,9 +62,9 @@ def align(
 
         told = {problem.split(": ")[0] for problem in problems}
         for problem in problems + [line for line in _strangers(raw) if line.split(": ")[0] not in told]:
-            steps.note(f"skipped {problem}")
+            steps.note(problem)
         written = 0
-        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(out)
         for portrait in portraits(analyzer or FaceAnalyzer(), photos, skipped):
             place = places[portrait.photo.path]
             place.parent.mkdir(mode=0o700, exist_ok=True)

@@ -12,7 +12,14 @@ from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.engine.weights import FACENET_NETWORK
 from camwatch.errors import PhotoError
 from camwatch.identification.classifier import Classifier, Prediction
-from camwatch.tools.dataset import Embedded, FaceNetworks, embed_dataset, read_dataset, split_dataset
+from camwatch.tools.dataset import (
+    Embedded,
+    FaceNetworks,
+    embed_dataset,
+    read_dataset,
+    split_dataset,
+    without_copies,
+)
 from camwatch.tools.progress import Steps
 
 
@@ -55,11 +62,12 @@ def classify(
     problems: list[str] = []
     people = read_dataset(dataset, problems.append)
     if split:
+        people = without_copies(people, problems.append)  # as `train` does before
         _, people = split_dataset(people, least=min_images_per_class, train=train_images_per_class)
     photos = [photo for person in people for photo in person.photos]
     with Steps("embedding", len(photos), stream=notes) as steps:
         for problem in problems:
-            steps.note(f"skipped {problem}")
+            steps.note(problem)
         for person in people:
             if not person.photos:
                 steps.note(f"no picture of {person.name} is left to test with")

@@ -1,6 +1,5 @@
 """Datasets of the offline commands: one folder of pictures per person, each picture about one face."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from camwatch.engine.alignment import crop, views
-from camwatch.engine.photos import CLEARLY_LARGER, SEARCHED_SIDE, SMALLEST_FACE, read_photo
+from camwatch.engine.alignment import views
+from camwatch.engine.photos import FaceFinder, find_faces, read_photo, shown_faces
 from camwatch.errors import InputError, PhotoError, one_line
-from camwatch.geometry import clip
 from camwatch.identification.faces import PhotoFile, scan
 from camwatch.records import Box, Detection, Embedding, Picture
 
@@ -23,16 +21,10 @@ _BATCH = 16
 _BATCH_PIXELS = 24_000_000
 
 
-class FaceNetworks(Protocol):
+class FaceNetworks(FaceFinder, Protocol):
     """The part of `FaceAnalyzer` that is used on datasets."""
 
     network: str
-
-    def detect(self, pictures: Sequence[Picture], min_face: int) -> list[list[Detection]]:
-        """Faces of each picture."""
-
-    def embed(self, chips: NDArray[np.uint8] | Sequence[Picture]) -> NDArray[np.float32]:
-        """(n, 512) unit rows for n chips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +79,27 @@ def read_dataset(folder: Path, note: Callable[[str], None]) -> list[Person]:
     return [Person(name, tuple(photos)) for name, photos in by_name.items()]
 
 
+def without_copies(people: Sequence[Person], note: Callable[[str], None]) -> list[Person]:
+    """Each picture once: a copy would be searched for with itself enrolled, or be two people.
+
+    Args:
+        people: A dataset.
+        note: Told one line for every copy.
+
+    Returns:
+        The people with a picture of their own; who shares one with somebody before them has it no more.
+    """
+    first: dict[str, PhotoFile] = {}
+    own = []
+    for person in people:
+        photos = tuple(photo for photo in person.photos if first.setdefault(photo.sha256, photo) is photo)
+        for copy in (photo for photo in person.photos if photo not in photos):
+            note(f"{copy.path}: the same file as {first[copy.sha256].path}, left out")
+        if photos:
+            own.append(Person(person.name, photos))
+    return own
+
+
 def split_dataset(people: Sequence[Person], *, least: int, train: int) -> tuple[list[Person], list[Person]]:
     """One part of each person's pictures to train on and the rest to test with, always the same ones.
 
@@ -114,8 +127,8 @@ def split_dataset(people: Sequence[Person], *, least: int, train: int) -> tuple[
     )
 
 
-Choice = Callable[[Sequence[Box], int, int], Box]
-"""Of the faces of a picture so wide and high the one that it is about."""
+Choice = Callable[[Picture, Sequence[Detection]], Detection]
+"""Of the faces of a picture the one that it is about."""
 
 
 def portraits(
@@ -134,12 +147,12 @@ def portraits(
         choose: Which of several faces it is; `main_face` by default.
     """
     for batch in _batches(photos, note):
-        boxes = _search(analyzer, [picture for _, picture in batch], choose or main_face)
-        for (photo, picture), box in zip(batch, boxes, strict=True):
-            if box is None:
-                note(str(photo.path), "no face found")
+        faces = find_faces(analyzer, [picture for _, picture in batch])
+        for (photo, picture), found in zip(batch, faces, strict=True):
+            if found:
+                yield Portrait(photo, picture, (choose or main_face)(picture, found).box)
             else:
-                yield Portrait(photo, picture, box)
+                note(str(photo.path), "no face found")
 
 
 def embed_dataset(
@@ -202,42 +215,35 @@ def resized(picture: Picture, side: int) -> Picture:
     return np.asarray(scaled, np.uint8)
 
 
-def main_face(boxes: Sequence[Box], width: int, height: int) -> Box:
+def main_face(picture: Picture, found: Sequence[Detection]) -> Detection:
     """The face that a picture is about, where it shows several: by area, less twice the squared way to the middle.
 
     So did the script whose crops `align` goes on to make.
 
     Args:
-        boxes: At least one.
-        width: Of the picture, pixels.
-        height: Of the picture, pixels.
+        picture: (h, w, 3) uint8, RGB.
+        found: Its faces, at least one.
     """
+    height, width = picture.shape[:2]
 
-    def weight(box: Box) -> float:
+    def weight(face: Detection) -> float:
+        box = face.box
         dx, dy = (box.x1 + box.x2 - width) / 2, (box.y1 + box.y2 - height) / 2
-        return box.width * box.height - 2 * (dx * dx + dy * dy)
+        return float(box.width * box.height - 2 * (dx * dx + dy * dy))
 
-    return max(boxes, key=weight)
+    return max(found, key=weight)
 
 
-def enrolled_face(boxes: Sequence[Box], width: int, height: int) -> Box:
-    """The face that a photo of the gallery is of: clearly the largest, or of those about as large the most central.
+def enrolled_face(picture: Picture, found: Sequence[Detection]) -> Detection:
+    """The face that the gallery would take; where it would refuse the picture, the most central of those in question.
 
     `main_face` takes a small face in the middle before a larger one beside it.
 
     Args:
-        boxes: At least one.
-        width: Of the picture, pixels.
-        height: Of the picture, pixels.
+        picture: (h, w, 3) uint8, RGB.
+        found: Its faces as `photos.find_faces` has them, at least one.
     """
-
-    def area(box: Box) -> float:
-        seen = clip(box, width, height)
-        return max(seen.width, 0.0) * max(seen.height, 0.0)
-
-    most = max(map(area, boxes))
-    large = [box for box in boxes if area(box) * CLEARLY_LARGER > most] or list(boxes)
-    return min(large, key=lambda box: math.hypot(box.x1 + box.x2 - width, box.y1 + box.y2 - height))
+    return shown_faces(picture, found)[0]
 
 
 def _batches(
@@ -261,38 +267,30 @@ def _batches(
         yield batch
 
 
-def _search(analyzer: FaceNetworks, pictures: Sequence[Picture], choose: Choice) -> list[Box | None]:
-    """The main face of each picture in its own pixels; where none is found, tight crops get a border to be found in."""
-    shrunk = [_shrunk(picture) for picture in pictures]
-    boxes: list[Box | None] = [None] * len(pictures)
-    for bordered in (False, True):
-        missing = [number for number, box in enumerate(boxes) if box is None]
-        searched = [_framed(shrunk[number]) if bordered else (shrunk[number], 0) for number in missing]
-        answers = analyzer.detect([picture for picture, _ in searched], SMALLEST_FACE)
-        for number, (_, edge), faces in zip(missing, searched, answers, strict=True):
-            full = pictures[number]
-            found = [_in_full(face.box, edge, shrunk[number], full) for face in faces]
-            found = [box for box in found if crop(full, box).size]  # not those that are all border
-            if found:
-                boxes[number] = choose(found, full.shape[1], full.shape[0])
-    return boxes
+def refuse_within(out: Path, dataset: Path) -> None:
+    """Refuse to write into the dataset itself.
+
+    Raises:
+        InputError: `out` lies in it, or one of them cannot be found out.
+    """
+    if _real(out).is_relative_to(_real(dataset)):
+        raise InputError(f"{out}: lies in the dataset {dataset}, and would be taken for a person the next time")
 
 
-def _shrunk(picture: Picture) -> Picture:
-    height, width = picture.shape[:2]
-    scale = SEARCHED_SIDE / max(height, width)
-    if scale >= 1:
-        return picture
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+def make_folder(out: Path) -> None:
+    """Make a folder for results, for its owner alone, where there is none.
+
+    Raises:
+        InputError: It cannot be made.
+    """
+    try:
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written to: {error.strerror or error}") from error
 
 
-def _framed(picture: Picture) -> tuple[Picture, int]:
-    edge = max(40, max(picture.shape[:2]) // 4)
-    framed = cv2.copyMakeBorder(picture, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
-    return np.asarray(framed, np.uint8), edge
-
-
-def _in_full(box: Box, edge: int, searched: Picture, full: Picture) -> Box:
-    across, down = full.shape[1] / searched.shape[1], full.shape[0] / searched.shape[0]
-    return Box((box.x1 - edge) * across, (box.y1 - edge) * down, (box.x2 - edge) * across, (box.y2 - edge) * down)
+def _real(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # links that lead in a circle
+        raise InputError(f"{path}: leads nowhere: {error}") from error

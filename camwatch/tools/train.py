@@ -11,7 +11,7 @@ from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.errors import InputError
 from camwatch.identification.classifier import Classifier
 from camwatch.identification.promise import told
-from camwatch.tools.dataset import FaceNetworks, embed_dataset, read_dataset, split_dataset
+from camwatch.tools.dataset import FaceNetworks, embed_dataset, read_dataset, split_dataset, without_copies
 from camwatch.tools.progress import Steps
 
 FALSE_ALARM_RATE = 0.01
@@ -50,16 +50,16 @@ def train(
         InputError: The dataset has no two people with a usable face, or the model cannot be written there.
     """
     results, notes = results or sys.stdout, notes or sys.stderr
-    if not model.parent.is_dir() or model.is_dir():
+    if not model.parent.is_dir() or (model.exists() and not model.is_file()):
         raise InputError(f"{model}: a model cannot be written there")
     problems: list[str] = []
-    people = read_dataset(dataset, problems.append)
+    people = without_copies(read_dataset(dataset, problems.append), problems.append)
     if split:
         people, _ = split_dataset(people, least=min_images_per_class, train=train_images_per_class)
     photos = [photo for person in people for photo in person.photos]
     with Steps("embedding", len(photos), stream=notes) as steps:
         for problem in problems:
-            steps.note(f"skipped {problem}")
+            steps.note(problem)
         analyzer = analyzer or FaceAnalyzer()
         embedded = embed_dataset(analyzer, photos, aligned=aligned, note=steps.skipped, done=steps.advance)
     labels = [one.photo.person for one in embedded]

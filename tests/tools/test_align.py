@@ -117,11 +117,15 @@ def test_a_dataset_without_a_face_is_refused(analyzer: FaceAnalyzer, tmp_path: P
 
 def test_wrong_folders_are_refused(raw: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "file").write_text("")
     for folder, out, words in (
         (tmp_path / "none", tmp_path / "out", "no such folder"),
         (tmp_path / "empty", tmp_path / "out", "nobody in it"),
         (raw, raw / "crops", "lies in the dataset"),
         (raw, raw, "lies in the dataset"),
+        (raw, tmp_path / "circle" / "x", "leads nowhere|cannot be written to"),
+        (raw, tmp_path / "file" / "x", "cannot be written to"),
     ):
         with pytest.raises(InputError, match=words):
             align(folder, out, image_size=160, margin=32)

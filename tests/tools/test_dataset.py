@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from camwatch.errors import InputError, PhotoError
+from camwatch.geometry import clip
 from camwatch.identification.faces import PhotoFile
 from camwatch.records import Box, Detection, Picture
 from camwatch.tools.dataset import (
@@ -21,6 +22,8 @@ from camwatch.tools.dataset import (
     split_dataset,
 )
 from tests.tools.pictures import save
+
+BLANK = np.full((360, 640, 3), 128, np.uint8)
 
 
 class Networks:
@@ -71,21 +74,49 @@ def test_a_dataset_needs_pictures(tmp_path: Path) -> None:
     assert len(notes) == 1 and "loose.png" in notes[0]
 
 
+def faces(*boxes: Box) -> list[Detection]:
+    """As detections, those first of which most is seen; landmarks of somebody who faces the camera."""
+
+    def point(box: Box, x: float, y: float) -> tuple[float, float]:
+        return box.x1 + x * box.width, box.y1 + y * box.height
+
+    marks = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
+    found = [Detection(box, tuple(point(box, *mark) for mark in marks), 0.99) for box in boxes]  # type: ignore[arg-type]
+
+    def seen(face: Detection) -> float:
+        shown = clip(face.box, BLANK.shape[1], BLANK.shape[0])
+        return shown.width * shown.height
+
+    return sorted(found, key=seen, reverse=True)
+
+
 def test_large_and_central_counts() -> None:
     small, middle, edge = Box(240, 170, 280, 220), Box(300, 150, 360, 230), Box(0, 0, 90, 110)
-    assert main_face([small, edge, middle], 640, 360) == middle
+    assert main_face(BLANK, faces(small, edge, middle)).box == middle
     huge = Box(0, 0, 300, 350)
-    assert main_face([middle, huge], 640, 360) == huge
+    assert main_face(BLANK, faces(middle, huge)).box == huge
 
 
 def test_the_enrolled_face_is_the_largest_or_of_those_as_large_the_most_central() -> None:
     small, large = Box(310, 170, 335, 200), Box(400, 150, 429, 188)
-    assert main_face([small, large], 640, 360) == small, "as the script has it"
-    assert enrolled_face([small, large], 640, 360) == large
+    assert main_face(BLANK, faces(small, large)).box == small, "as the script has it"
+    assert enrolled_face(BLANK, faces(small, large)).box == large
     middle, edge = Box(290, 140, 350, 220), Box(20, 100, 85, 185)
-    assert enrolled_face([edge, middle], 640, 360) == middle
+    assert enrolled_face(BLANK, faces(edge, middle)).box == middle
     cut_off = Box(-200, 100, 20, 300)
-    assert enrolled_face([cut_off, middle], 640, 360) == middle, "what is seen counts"
+    assert enrolled_face(BLANK, faces(cut_off, middle)).box == middle, "what is seen counts"
+    left, right = Box(190, 140, 250, 220), Box(420, 140, 480, 220)
+    assert enrolled_face(BLANK, faces(right, left)).box == left, "not clear: the gallery would refuse the picture"
+
+
+def test_the_enrolled_face_is_the_one_that_the_gallery_takes() -> None:
+    """The largest alone is good, another as large is in the middle."""
+    picture = np.full((300, 900, 3), 128, np.uint8)
+    rng = np.random.default_rng(0)
+    good, blurred = Box(40, 70, 168, 230), Box(390, 75, 510, 225)
+    picture[70:230, 40:168] = rng.integers(0, 255, (160, 128, 3))
+    picture[75:225, 390:510] = cv2.GaussianBlur(rng.integers(0, 255, (150, 120, 3), np.uint8), (0, 0), 9)
+    assert enrolled_face(picture, faces(good, blurred)).box == good
 
 
 def test_pictures_are_searched_small_and_faces_told_in_full_pixels(tmp_path: Path) -> None:

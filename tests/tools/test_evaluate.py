@@ -68,7 +68,7 @@ def test_a_report_is_there_whole_private_and_loads_nothing(tmp_path: Path) -> No
     assert not re.search(r"(src|href)\s*=\s*[\"']?\s*(https?:)?//|@import|url\(", shown)
     assert "default-src 'none'" in shown
     [skipped] = found["skipped"]
-    assert "<i>torn.png" in skipped and skipped in notes and "skipped: 1" in text
+    assert "<i>torn.png" in skipped and skipped in notes and "not as it should be: 1, told above" in text
     assert "Skipped" in shown and "&lt;i&gt;torn.png" in shown and "<i>" not in shown
     for name in re.findall(r'src="([^"]+)"', shown):
         assert cv2.imread(str(report / name)) is not None
@@ -170,7 +170,7 @@ def test_a_file_that_is_there_twice_is_used_once(tmp_path: Path) -> None:
         copy.write_bytes(first.read_bytes())
     text, _ = ran(folder, aligned=True, analyzer=Painted())
     assert text.startswith("2 people, 4 pictures with a face")
-    assert "skipped: 2 pictures" in text
+    assert "not as it should be: 2, told above" in text
 
 
 def test_pictures_of_one_moment_are_told_of_and_one_person_is_like_nobody() -> None:

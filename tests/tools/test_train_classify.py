@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,32 @@ def test_a_person_without_a_face_is_left_out_and_one_is_not_enough(
 
 
 @pytest.mark.weights
+def test_a_picture_that_is_there_twice_is_trained_on_once(
+    dataset: Path, analyzer: FaceAnalyzer, tmp_path: Path
+) -> None:
+    raw = tmp_path / "raw"
+    shutil.copytree(dataset, raw)
+    shutil.copy(dataset / "Adam_Smith" / "0.jpg", raw / "Adam_Smith" / "again.jpg")
+    shutil.copy(dataset / "Adam_Smith" / "1.jpg", raw / "Eve_Jones" / "00.jpg")
+    (raw / "Twin").mkdir()
+    shutil.copy(dataset / "Eve_Jones" / "0.jpg", raw / "Twin" / "a.jpg")
+    lines, notes = run(train, raw, tmp_path / "m.npz", analyzer, **(OPTIONS | {"split": False}))
+    assert lines == ["Number of classes: 2", "Number of images: 10"]
+    adam, eve = raw / "Adam_Smith", raw / "Eve_Jones"
+    for copy, first in (
+        (adam / "again.jpg", adam / "0.jpg"),
+        (eve / "00.jpg", adam / "1.jpg"),
+        (raw / "Twin" / "a.jpg", eve / "0.jpg"),
+        (raw / "Once" / "0.jpg", adam / "0.jpg"),
+    ):
+        assert f"{copy}: the same file as {first}, left out" in notes
+    options = OPTIONS | {"train_images_per_class": 4}
+    trained, _ = run(train, raw, tmp_path / "m.npz", analyzer, **options)
+    tested, notes = run(classify, raw, tmp_path / "m.npz", analyzer, json_output=False, **options)
+    assert trained[1] == "Number of images: 8" and len(tested) == 3, "10 pictures: none is tested that was trained on"
+
+
+@pytest.mark.weights
 def test_a_split_that_leaves_nothing_to_test_says_so(dataset: Path, model: Path, analyzer: FaceAnalyzer) -> None:
     with pytest.raises(PhotoError, match="no picture with a face to classify"):
         run(classify, dataset, model, analyzer, json_output=False, **(OPTIONS | {"train_images_per_class": 6}))
@@ -132,7 +160,9 @@ def test_what_is_wrong_is_said_before_anything_is_loaded(dataset: Path, tmp_path
     for path, words in ((tmp_path / "no.npz", "no such file"), (bad, "damaged"), (other, "another network")):
         with pytest.raises(ModelError, match=words):
             classify(dataset, path, json_output=False, **OPTIONS)
-    with pytest.raises(InputError, match="cannot be written there"):
-        train(dataset, tmp_path / "none" / "m.npz", **OPTIONS)
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "none" / "m.npz", tmp_path, tmp_path / "pipe", Path(os.devnull)):
+        with pytest.raises(InputError, match="cannot be written there"):
+            train(dataset, place, **OPTIONS)
     with pytest.raises(InputError, match="no such folder"):
         train(tmp_path / "none", tmp_path / "m.npz", **OPTIONS)

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
@@ -13,8 +13,15 @@ import numpy as np
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.errors import InputError
 from camwatch.identification.evaluation import Faces
-from camwatch.identification.faces import PhotoFile
-from camwatch.tools.dataset import Embedded, FaceNetworks, embed_dataset, read_dataset
+from camwatch.tools.dataset import (
+    Embedded,
+    FaceNetworks,
+    embed_dataset,
+    make_folder,
+    read_dataset,
+    refuse_within,
+    without_copies,
+)
 from camwatch.tools.evaluate.measure import PARTS, measure
 from camwatch.tools.evaluate.report import document, table, write_report
 from camwatch.tools.progress import Steps
@@ -58,12 +65,11 @@ def evaluate(
         InputError: There is nothing to evaluate, or the report cannot be written there.
     """
     results, notes = results or sys.stdout, notes or sys.stderr
-    if report is not None and _real(report).is_relative_to(_real(dataset)):
-        raise InputError(f"{report}: lies in the dataset, and would be taken for one of its people the next time")
+    if report is not None:
+        refuse_within(report, dataset)
     problems: list[str] = []
-    everybody = read_dataset(dataset, problems.append)
-    photos, copies = _without_copies(photo for person in everybody for photo in person.photos)
-    problems += copies
+    everybody = without_copies(read_dataset(dataset, problems.append), problems.append)
+    photos = [photo for person in everybody for photo in person.photos]
     count = Counter(photo.person for photo in photos)
     photos = [photo for photo in photos if count[photo.person] >= min_images_per_class]
     if not photos:
@@ -72,7 +78,7 @@ def evaluate(
         _make(report)
     with Steps("embedding", len(photos), stream=notes) as steps:
         for problem in problems:
-            steps.note(f"skipped {problem}")
+            steps.note(problem)
         analyzer = analyzer or FaceAnalyzer()
 
         def skipped(path: str, reason: str) -> None:
@@ -105,27 +111,10 @@ def evaluate(
     return 0
 
 
-def _without_copies(photos: Iterable[PhotoFile]) -> tuple[list[PhotoFile], list[str]]:
-    """Each content once: a copy would be searched for with itself enrolled, or be two people; and what was left out."""
-    first: dict[str, PhotoFile] = {}
-    copies = [photo for photo in photos if first.setdefault(photo.sha256, photo) is not photo]
-    return list(first.values()), [f"{one.path}: the same file as {first[one.sha256].path}" for one in copies]
-
-
-def _real(path: Path) -> Path:
-    try:
-        return path.resolve()
-    except (OSError, RuntimeError) as error:  # links that lead in a circle
-        raise InputError(f"{path}: leads nowhere: {error}") from error
-
-
 def _make(report: Path) -> None:
     if find_spec("matplotlib") is None:
         raise InputError("--report draws with matplotlib, which is not here: pip install 'camwatch[plots]'")
-    try:
-        report.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{report}: a report cannot be written there: {error.strerror}") from error
+    make_folder(report)
 
 
 def _faces(embedded: Sequence[Embedded], network: str) -> Faces:

@@ -60,11 +60,16 @@ def _open_set(found: Evaluation) -> bytes:
             continue
         _, named, right = one.curve.T
         seen = named > 0
-        (line,) = axes.semilogx(named[seen], right[seen], label=f"{one.people} people")
-        at = one.named.value or float(named[seen].min(initial=1.0))  # no logarithm of 0: the left end
-        axes.plot(at, one.found.value, "o", color=line.get_color())
+        (line,) = axes.semilogx(
+            named[seen], right[seen], label="1 person" if one.people == 1 else f"{one.people} people"
+        )
+        none = one.named.value == 0  # which has no logarithm: an arrow at the left end
+        at = float(named[seen].min(initial=1.0)) if none else one.named.value
+        axes.plot(
+            at, one.found.value, "<" if none else "o", color=line.get_color(), fillstyle="none" if none else "full"
+        )
     axes.axvline(found.rate, color="grey", linestyle=":", label="asked for")
-    axes.set_title(f"{photos} photos each; points: camwatch's own threshold", fontsize=10)
+    axes.set_title(f"{photos} photos each; points: camwatch's own threshold; arrows: it named nobody", fontsize=10)
     axes.grid(alpha=0.3)
     axes.legend()
     return _png(figure)

@@ -37,7 +37,7 @@ def table(found: Evaluation) -> str:
         lines.append("")
     lines += [f"not measured: {one}" for one in found.missing]
     if found.skipped:
-        lines.append(f"skipped: {len(found.skipped)} pictures or folders, of which is told above")
+        lines.append(f"skipped, or not as it should be: {len(found.skipped)}, told above")
     return "\n".join(lines).rstrip()
 
 
@@ -206,7 +206,7 @@ def page(found: Evaluation, pictures: Sequence[str]) -> str:
         parts.append(f"<h2>{html.escape(title)}</h2><table><tr>{_row('th', heads)}</tr>")
         parts += [f"<tr>{_row('td', row)}</tr>" for row in rows]
         parts.append("</table>")
-    for title, lines in (("Not measured", found.missing), ("Skipped", found.skipped)):
+    for title, lines in (("Not measured", found.missing), ("Skipped, or not as it should be", found.skipped)):
         if lines:
             parts.append(f"<h2>{title}</h2><ul>")
             parts += [f"<li>{html.escape(_safe(one))}</li>" for one in lines]
