@@ -94,13 +94,8 @@ def assembled(enrolled: Sequence[Enrolled], network: str) -> Gallery:
     return gallery
 
 
-def split_known(found: FolderScan, network: str) -> tuple[list[Enrolled], list[PhotoFile]]:
-    """The photos whose embeddings the cache has, and those that are still to be embedded."""
-    return split(found, read_cache(found.folder, network))
-
-
-def split(found: FolderScan, cached: Mapping[str, CachedPhoto]) -> tuple[list[Enrolled], list[PhotoFile]]:
-    """The same with the cache, by SHA-256, at hand."""
+def split(found: FolderScan, cached: Mapping[str, Enrolled | CachedPhoto]) -> tuple[list[Enrolled], list[PhotoFile]]:
+    """The photos whose embeddings are known, by SHA-256, and those that are still to be embedded."""
     known: list[Enrolled] = []
     fresh: list[PhotoFile] = []
     for photo in found.photos:

@@ -2,7 +2,8 @@
 
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -14,9 +15,10 @@ from camwatch.engine.image_header import read_header
 from camwatch.engine.photos import enroll_content, enroll_photo, load_photo
 from camwatch.errors import InputError, PhotoError, one_line
 from camwatch.files import as_owner_of
+from camwatch.identification.cache import locked, read_cache
 from camwatch.identification.faces import FolderScan, checked_name, scan, store_photo
 from camwatch.identification.gallery import LOOKALIKE, Gallery, unit
-from camwatch.identification.loader import enrolled_from, save, split_known
+from camwatch.identification.loader import enrolled_from, save, split
 from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.tracker import SAME_FACE
 from camwatch.records import Embedding, Enrolled, Quality
@@ -30,6 +32,7 @@ SOMEBODY_ELSE = 0.15
 """Similarity to a person's other photos below which a photo cannot be of the same person."""
 SAME_PICTURE = 0.98
 """Similarity from which on two photos show the same moment: frames of one clip, or one picture saved twice."""
+_PATIENCE = 30.0  # seconds; another `enroll` may have photos to embed before it lets us in
 _NO_STATES = frozenset(("unknown", "none", "unavailable"))
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
 
@@ -82,9 +85,11 @@ def enroll(
     if from_event is not None:
         taken = _faces_of(from_event, state or Path(), None if negative or anyway else name)
         print(f"faces of the visit: {len(taken)}", file=notes)
-    desk = _Desk(name, faces, analyzer or FaceAnalyzer(), negative=negative, anyway=anyway)
+    desk = _Desk(name, faces, analyzer or FaceAnalyzer(), notes, negative=negative, anyway=anyway)
     if found is not None:
-        desk.load(found, notes)
+        for problem in found.problems:
+            print(problem, file=notes)
+        desk.load(found)
     if negative and name not in desk.gallery.people:
         raise PhotoError(f"{faces}: nobody is called {name!r}; only who is enrolled can be taken for somebody")
     for other in desk.gallery.people:
@@ -125,8 +130,10 @@ def _faces_of(event_id: str, state: Path, name: str | None) -> list[VisitFace]:
 class _Desk:
     """Where photos are looked at, one after the other."""
 
-    def __init__(self, name: str, faces: Path, analyzer: FaceNetworks, *, negative: bool, anyway: bool) -> None:
-        self._name, self._faces, self._analyzer = name, faces, analyzer
+    def __init__(
+        self, name: str, faces: Path, analyzer: FaceNetworks, notes: TextIO, *, negative: bool, anyway: bool
+    ) -> None:
+        self._name, self._faces, self._analyzer, self._notes = name, faces, analyzer, notes
         self._negative, self._anyway = negative, anyway
         self._enrolled: list[Enrolled] = []
         self._owners: set[tuple[str, str, bool]] = set()  # content, person, negative
@@ -138,13 +145,14 @@ class _Desk:
         """Who is enrolled so far."""
         return self._recognizer.gallery
 
-    def load(self, found: FolderScan, notes: TextIO) -> None:
+    def load(self, found: FolderScan) -> None:
         """Take over who is enrolled already."""
-        for problem in found.problems:
-            print(problem, file=notes)
-        self._owners = {(photo.sha256, photo.person, photo.negative) for photo in found.photos}
-        self._enrolled, fresh = split_known(found, self._analyzer.network)
-        with Steps("reading the gallery", len(fresh), stream=notes) as steps:
+        self._owners = _owners(found)
+        own = {one.sha256: one for one in self._enrolled}
+        self._enrolled, fresh = split(
+            found, {**read_cache(self._faces, self._analyzer.network, again=bool(own)), **own}
+        )
+        with Steps("reading the gallery", len(fresh), stream=self._notes) as steps:
             for photo in fresh:
                 steps.advance()
                 try:
@@ -171,8 +179,54 @@ class _Desk:
     def _add(self, path: Path, data: bytes, before: Quality | None) -> tuple[str, list[str]]:
         """`before` is the quality of a face before it was cut out and scaled."""
         digest = hashlib.sha256(data).hexdigest()
-        if data and (digest, self._name, self._negative) in self._owners:
+        if self._present(path, data, digest):
             return f"present  {path}: in the gallery already", []
+        one = enroll_content(self._analyzer, self._name, data, path, strict=True)
+        probe = unit(one.embeddings.sum(axis=0, dtype=np.float64))
+        hints = self._hints(path, probe)
+        header = read_header(data)
+        suffix = _SUFFIXES[header.format] if header else path.suffix
+        with as_owner_of(self._faces), self._alone():
+            if self._caught_up():  # another `enroll` was here since
+                if self._present(path, data, digest):
+                    return f"present  {path}: in the gallery already", []
+                hints = self._hints(path, probe)
+            stored = store_photo(self._faces, self._name, data, suffix, negative=self._negative)
+        where = stored.relative_to(self._faces).as_posix()
+        self._enrolled.append(replace(one, photo=where, negative=self._negative))
+        self._owners.add((digest, self._name, self._negative))
+        self._changed = True
+        self._judge()
+        measured = before or one.quality
+        said = f"added    {path}: face {measured.height:.0f} pixels high, sharpness {measured.sharpness:.0f}"
+        return said, [hint.format(stored=stored) for hint in hints]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Between the last look at the gallery and the new photo in it nobody else may enroll."""
+        try:
+            self._faces.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with locked(self._faces, _PATIENCE):
+                yield
+        except OSError as error:
+            raise PhotoError(f"{self._faces}: cannot be written: {error.strerror or error}") from error
+
+    def _caught_up(self) -> bool:
+        """Whether others have changed the gallery since it was looked at; what they did is known then."""
+        found = scan(self._faces, allow_empty=True)
+        if _owners(found) == self._owners:
+            return False
+        self.load(found)
+        return True
+
+    def _present(self, path: Path, data: bytes, digest: str) -> bool:
+        """Whether the photo is there already.
+
+        Raises:
+            PhotoError: It is, and says something else there.
+        """
+        if data and (digest, self._name, self._negative) in self._owners:
+            return True
         for content, person, negative in sorted(self._owners):
             # This may well be Bob who is not Ann; but not Ann who is not Ann, nor Bob who is Ann.
             if data and content == digest and (person == self._name or not (negative or self._negative)):
@@ -184,30 +238,22 @@ class _Desk:
                 )
                 where = next((f": {self._faces / one.photo}" for one in those), "")
                 raise PhotoError(f"{path}: is in the gallery already, as {of}{where}")
-        one = enroll_content(self._analyzer, self._name, data, path, strict=True)
-        probe = unit(one.embeddings.sum(axis=0, dtype=np.float64))
-        hints = self._denied(path, probe) if self._negative else self._likeness(path, probe)
-        header = read_header(data)
-        suffix = _SUFFIXES[header.format] if header else path.suffix
-        with as_owner_of(self._faces):
-            stored = store_photo(self._faces, self._name, data, suffix, negative=self._negative)
-        where = stored.relative_to(self._faces).as_posix()
-        self._enrolled.append(replace(one, photo=where, negative=self._negative))
-        self._owners.add((digest, self._name, self._negative))
-        self._changed = True
-        self._judge()
-        measured = before or one.quality
-        said = f"added    {path}: face {measured.height:.0f} pixels high, sharpness {measured.sharpness:.0f}"
-        return said, [hint.format(stored=stored) for hint in hints]
+        return False
+
+    def _hints(self, path: Path, probe: Embedding) -> list[str]:
+        """What to think about, `{stored}` standing for where it will lie.
+
+        Raises:
+            PhotoError: It must not be taken.
+        """
+        return self._denied(path, probe) if self._negative else self._likeness(path, probe)
 
     def _likeness(self, path: Path, probe: Embedding) -> list[str]:
-        """Whether it may be of this person; what to think about, `{stored}` standing for where it will lie."""
+        """Whether it may be of this person; what to think about."""
         hints = []
         found = self._recognizer.identify(probe)
         if found.best is not None and found.person not in (None, self._name):
-            alike = (
-                f"looks like {found.person}, who is enrolled already (similarity {found.best.score:.2f})"
-            )
+            alike = f"looks like {found.person}, who is enrolled already (similarity {found.best.score:.2f})"
             if not self._anyway:
                 raise PhotoError(f"{path}: {alike}; if it is {self._name}, who only looks like that: --anyway")
             hints.append(f"{_plain(path)}: {_plain(alike)}; if it is {_plain(found.person)}, remove {{stored}}")
@@ -315,7 +361,10 @@ class _Desk:
         self._recognizer = Recognizer(Gallery(self._enrolled, self._analyzer.network))
 
 
+def _owners(found: FolderScan) -> set[tuple[str, str, bool]]:
+    return {(photo.sha256, photo.person, photo.negative) for photo in found.photos}
+
+
 def _plain(text: object) -> str:
     """Text that stays as it is when a hint is completed."""
     return str(text).replace("{", "{{").replace("}", "}}")
-

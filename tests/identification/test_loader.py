@@ -5,7 +5,7 @@ import pytest
 from camwatch.errors import PhotoError
 from camwatch.identification.cache import CACHE_FILE, locked, read_cache
 from camwatch.identification.faces import forget, scan, store_photo
-from camwatch.identification.loader import assembled, load_folder, save, split_known
+from camwatch.identification.loader import assembled, load_folder, save, split
 from camwatch.records import Enrolled
 from tests.identification.scene import GOOD, enrolled, like, person
 
@@ -47,7 +47,7 @@ def test_a_moved_or_copied_photo_is_not_embedded_again(tmp_path: Path) -> None:
     path.parent.rename(tmp_path / "elsewhere")
     (tmp_path / "carol").mkdir()
     (tmp_path / "carol" / "x.jpg").write_bytes(b"ok 1")
-    known, fresh = split_known(scan(tmp_path), "net")
+    known, fresh = split(scan(tmp_path), read_cache(tmp_path, "net"))
     assert fresh == [] and [(one.person, one.photo) for one in known] == [
         ("alice", f"elsewhere/{path.name}"),
         ("carol", "carol/x.jpg"),
@@ -77,7 +77,7 @@ def test_a_forgotten_persons_embeddings_leave_the_cache_with_the_next_load(tmp_p
     forget(tmp_path, "alice")
     (tmp_path / CACHE_FILE).write_bytes(old)  # as a daemon may that was just writing
     load_folder(tmp_path, "net", enroll)
-    known, _ = split_known(scan(tmp_path), "net")
+    known, _ = split(scan(tmp_path), read_cache(tmp_path, "net"))
     assert len(enroll.asked) == 2 and [one.person for one in known] == ["bob"]
     assert len((tmp_path / CACHE_FILE).read_bytes()) < len(old)
 
@@ -103,7 +103,7 @@ def test_who_was_forgotten_while_others_were_embedded_does_not_come_back_and_who
         store_photo(tmp_path, f"person{number}", f"ok {number}".encode(), ".jpg")
     load_folder(tmp_path, "net", Enroller())
     found = scan(tmp_path)
-    mine, _ = split_known(found, "net")
+    mine, _ = split(found, read_cache(tmp_path, "net"))
     forget(tmp_path, "person1")
     store_photo(tmp_path, "late", b"ok late", ".jpg")
     load_folder(tmp_path, "net", Enroller())

@@ -3,17 +3,20 @@
 import io
 import os
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.errors import InputError
 from camwatch.identification.cache import read_cache
 from camwatch.identification.faces import scan
-from camwatch.records import Picture
+from camwatch.records import Detection, Picture
+from camwatch.tools.dataset import FaceNetworks
 from camwatch.tools.enroll import enroll
 from tests.conftest import Footage
 from tests.tools.pictures import frames, save
@@ -29,7 +32,7 @@ def woman(footage: Footage) -> list[Picture]:
     return frames(footage.path("WolfgangLanger_Pexels.mp4"), (0, 236))
 
 
-def add(name: str, photos: list[Path], faces: Path, analyzer: FaceAnalyzer) -> tuple[int, list[str], str]:
+def add(name: str, photos: list[Path], faces: Path, analyzer: FaceNetworks) -> tuple[int, list[str], str]:
     results, notes = io.StringIO(), io.StringIO()
     status = enroll(name, photos, faces, analyzer=analyzer, results=results, notes=notes)
     return status, results.getvalue().splitlines(), notes.getvalue()
@@ -118,6 +121,47 @@ def test_file_names_cannot_break_a_line_or_steer_a_terminal(
     status, lines, _ = add("Adam", [photo, photo], tmp_path / "faces", analyzer)
     assert status == 0 and [line.split()[0] for line in lines] == ["added", "present"]
     assert all("x\\nadded    y \\x1b[31m.png" in line for line in lines)
+
+
+class Interrupted:
+    """An analyzer; while it embeds its first photo, somebody else enrolls."""
+
+    def __init__(self, analyzer: FaceAnalyzer, meanwhile: Callable[[], object]) -> None:
+        self._analyzer, self._meanwhile = analyzer, [meanwhile]
+        self.network = analyzer.network
+
+    def detect(self, pictures: Sequence[Picture], min_face: int) -> list[list[Detection]]:
+        return self._analyzer.detect(pictures, min_face)
+
+    def embed(self, chips: NDArray[np.uint8] | Sequence[Picture]) -> NDArray[np.float32]:
+        rows = self._analyzer.embed(chips)
+        if self._meanwhile:
+            self._meanwhile.pop()()
+        return rows
+
+
+@pytest.mark.weights
+def test_two_who_enroll_at_once_are_checked_against_each_other(
+    man: list[Picture], analyzer: FaceAnalyzer, tmp_path: Path
+) -> None:
+    photos = [save(picture, tmp_path / f"{number}.png") for number, picture in enumerate(man)]
+
+    def both(name: str, photo: Path, faces: Path, bobs: Path) -> tuple[int, str]:
+        """What becomes of a photo while Bob gets one."""
+        busy = Interrupted(analyzer, lambda: add("Bob", [bobs], faces, analyzer))
+        status, lines, _ = add(name, [photo], faces, busy)
+        found = scan(faces)
+        assert found.people == ("Bob",) and len(found.photos) == len(read_cache(faces, analyzer.network))
+        return status, lines[0]
+
+    status, said = both("Alice", photos[0], tmp_path / "a", photos[0])
+    assert status == 2 and "is in the gallery already, as a photo of Bob" in said
+    status, said = both("Alice", photos[1], tmp_path / "b", photos[0])
+    assert status == 2 and "looks like Bob" in said
+    status, said = both("Bob", photos[0], tmp_path / "c", photos[0])
+    assert status == 0 and said.startswith("present")
+    status, said = both("Bob", photos[1], tmp_path / "d", photos[0])
+    assert status == 0 and said.startswith("added") and len(scan(tmp_path / "d").photos) == 2
 
 
 @pytest.mark.weights
