@@ -1,7 +1,9 @@
 """Files that are written whole or not at all, and JSON that may be anything."""
 
+import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,8 +23,19 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         mode: Permissions, whatever the umask.
 
     Raises:
-        OSError: The disk is full, the folder is not writable, ...; the old content is still there.
+        OSError: The disk is full, the folder is not writable, there is something that is no file (a device, a pipe,
+            which would be gone for everybody), ...; the old content is still there. Its `filename` is `path`.
     """
+    try:
+        _write_whole(path, data, mode)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # not the temporary one, which nobody knows
+        raise
+
+
+def _write_whole(path: Path, data: bytes, mode: int) -> None:
+    if _is_special(path):
+        raise FileExistsError(errno.EEXIST, "something that is no file is there", str(path))
     fd, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
     part = Path(name)
     try:
@@ -40,6 +53,15 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is, or a link leads to, a device, a pipe or a socket; a folder is refused by rename(2) itself."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The command line: words become calls, failures become one line and an exit status."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from camwatch.capture.trust import Trust
 from camwatch.cli import gallery
 from camwatch.cli.program import main
 from camwatch.config.model import DEFAULT_FACES, DEFAULT_STATE
-from camwatch.errors import CamwatchError, ConfigError, PhotoError, SourceLost
+from camwatch.errors import CamwatchError, ConfigError, ModelError, PhotoError, SourceLost
 from camwatch.tools import forget
 
 
@@ -219,6 +220,11 @@ def test_run_loads_the_configuration_and_hands_it_to_the_daemon(
     assert read_again().mqtt.host == "other"
 
 
+def caused_by(error: Exception, code: int) -> Exception:
+    error.__cause__ = OSError(code, os.strerror(code))
+    return error
+
+
 @pytest.mark.parametrize(
     ("outcome", "status", "err"),
     [
@@ -226,6 +232,8 @@ def test_run_loads_the_configuration_and_hands_it_to_the_daemon(
         (ConfigError("c.yml:1: a: b", "c.yml:2: c: d"), 2, "camwatch: c.yml:1: a: b\ncamwatch: c.yml:2: c: d\n"),
         (PhotoError("a.jpg: no face"), 2, "camwatch: a.jpg: no face\n"),
         (SourceLost("door: gone", "network"), 1, "camwatch: door: gone\n"),
+        (caused_by(ModelError("m.npz: no place"), errno.ENOSPC), 1, "camwatch: m.npz: no place\n"),
+        (caused_by(ModelError("m.npz: forbidden"), errno.EACCES), 2, "camwatch: m.npz: forbidden\n"),
         (CamwatchError("the disk is full"), 1, "camwatch: the disk is full\n"),
         (PermissionError(13, "Permission denied", "m.npz"), 1, "camwatch: m.npz: Permission denied\n"),
         (KeyboardInterrupt(), 130, ""),

@@ -38,6 +38,25 @@ def test_a_failure_leaves_the_old_content_and_no_rest(tmp_path, monkeypatch):
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
 
 
+def test_errors_name_the_file_and_not_the_temporary_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda fd: os.write(os.open("/dev/full", os.O_WRONLY), b"x"))
+    with pytest.raises(OSError, match="No space") as failed:
+        write_whole(tmp_path / "a.json", b"new")
+    assert (failed.value.filename, failed.value.filename2) == (str(tmp_path / "a.json"), None)
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_is_no_file_is_not_replaced(tmp_path, linked):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    path = tmp_path / "link" if linked else pipe
+    if linked:
+        path.symlink_to(pipe)
+    with pytest.raises(FileExistsError, match="something that is no file"):
+        write_whole(path, b"new")
+    assert stat.S_ISFIFO(pipe.stat().st_mode) and path.is_symlink() == linked
+
+
 def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_whole(tmp_path / "missing" / "a", b"x")

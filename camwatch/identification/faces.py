@@ -165,16 +165,27 @@ def store_photo(folder: Path, person: str, data: bytes, suffix: str, *, negative
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         keep_private(folder)
-        home = next((one for one in _folders(folder) if _person(one)[0] == name), None) or _make_home(folder, name)
-        keep_private(home)
-        if negative:
-            home = home / NEGATIVES
-            home.mkdir(mode=0o700, exist_ok=True)
-            keep_private(home)
-        path = home / f"{hashlib.sha256(data).hexdigest()[:16]}{suffix.lower()}"
-        write_whole(path, data)
+        home = next((one for one in _folders(folder) if _person(one)[0] == name), None)
+        made = home is None
+        home = home or _make_home(folder, name)
+        try:
+            return _put(home, data, suffix, negative)
+        except OSError:
+            if made:  # nobody is called so
+                shutil.rmtree(home, ignore_errors=True)
+            raise
     except OSError as error:
         raise PhotoError(f"{error.filename or folder}: cannot be written: {error.strerror or error}") from error
+
+
+def _put(home: Path, data: bytes, suffix: str, negative: bool) -> Path:
+    keep_private(home)
+    if negative:
+        home = home / NEGATIVES
+        home.mkdir(mode=0o700, exist_ok=True)
+        keep_private(home)
+    path = home / f"{hashlib.sha256(data).hexdigest()[:16]}{suffix.lower()}"
+    write_whole(path, data)
     return path
 
 
@@ -320,7 +331,11 @@ def _person(folder: Path) -> tuple[str, str | None]:
     except FileNotFoundError:
         strange = own != unicodedata.normalize("NFC", folder.name)
         return own, f"{folder}: holds what no name can, its person is called {own}" if strange else None
-    except (OSError, ValueError, KeyError, PhotoError):
+    except OSError as error:
+        if not os.access(folder, os.X_OK, effective_ids=True):  # `scan` tells that nothing in it can be read
+            return own, None
+        return own, f"{path}: cannot be read: {error.strerror or error}; the folder's name is used"
+    except (ValueError, KeyError, PhotoError):
         return own, f"{path}: damaged; the folder's name is used"
 
 
@@ -336,7 +351,11 @@ def _make_home(folder: Path, name: str) -> Path:
         except FileExistsError:
             count += 1
             continue
-        write_whole(home / NAME_FILE, content)
+        try:
+            write_whole(home / NAME_FILE, content)
+        except OSError:
+            shutil.rmtree(home, ignore_errors=True)
+            raise
         return home
 
 

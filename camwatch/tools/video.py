@@ -2,7 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -37,8 +38,8 @@ class Mp4Writer:
         path: The file; its folder must exist.
 
     Raises:
-        InputError: There is no H.264 encoder here, the folder is not there or cannot be written, or the name does not
-            end in `.mp4`.
+        InputError: There is no H.264 encoder here, the folder is not there or cannot be written (later, too: the disk
+            may be full), or the name does not end in `.mp4`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -73,7 +74,8 @@ class Mp4Writer:
         try:
             if kind is None and self._stream is not None:
                 self._mux(self._stream.encode())
-                self._container.close()
+                with self._named():
+                    self._container.close()
                 descriptor = os.open(self._part, os.O_RDONLY)
                 try:
                     os.fsync(descriptor)
@@ -81,7 +83,8 @@ class Mp4Writer:
                     os.close(descriptor)
                 self._part.replace(self._path)
         finally:
-            self._container.close()
+            with suppress(OSError):  # told already
+                self._container.close()
             self._part.unlink(missing_ok=True)
 
     def write(self, seconds: float, picture: Picture) -> None:
@@ -104,10 +107,19 @@ class Mp4Writer:
         image.pts, image.time_base, self._last = at, _TICK, at
         self._mux(stream.encode(image))
 
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors name the file that was asked for."""
+        try:
+            yield
+        except OSError as error:
+            raise InputError(f"{self._path}: cannot be written: {error.strerror or error}") from error
+
     def _mux(self, packets: Sequence["Packet[av.VideoStream]"]) -> None:
         for packet in packets:
             packet.duration = self._step  # counts for the last one only: the others end where the next begins
-            self._container.mux(packet)
+            with self._named():
+                self._container.mux(packet)
 
     def _begin(self, seconds: float, picture: Picture) -> av.VideoStream:
         height, width = picture.shape[:2]

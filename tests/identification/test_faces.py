@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import json
 import os
@@ -13,6 +14,18 @@ from camwatch.identification import faces
 from camwatch.identification.cache import CACHE_FILE, read_cache, write_cache
 from camwatch.records import Enrolled
 from tests.identification.scene import GOOD, person
+
+
+class Full:
+    """An fsync(2) that finds the disk full after so many calls."""
+
+    def __init__(self, calls: int) -> None:
+        self._left = calls
+
+    def __call__(self, descriptor: int) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def put(path: Path, content: bytes = b"picture") -> Path:
@@ -188,6 +201,15 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     put(tmp_path / "file")
     with pytest.raises(PhotoError, match="cannot be written"):
         faces.store_photo(tmp_path / "file", "alice", b"x", ".jpg")
+
+
+def test_a_disk_that_fills_up_leaves_no_person_without_a_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for last in range(4):  # fails later each time: at the name, its folder, the photo, its folder
+        folder = tmp_path / f"{last}"
+        monkeypatch.setattr(os, "fsync", Full(last))
+        with pytest.raises(PhotoError, match="cannot be written: No space left"):
+            faces.store_photo(folder, "Ann", b"1", ".jpg")
+        assert not list(folder.iterdir())
 
 
 def test_forget_erases_photos_folders_and_embeddings(tmp_path: Path) -> None:
