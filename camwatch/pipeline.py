@@ -7,16 +7,20 @@
 The daemon runs the two halves in two processes, the tools run both in one; the path is the same.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from camwatch.identification.attention import Attention
 from camwatch.identification.gallery import Gallery
+from camwatch.identification.promise import promised
 from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.visit import Followed, Presence
 from camwatch.identification.visits import VisitTracker
 from camwatch.records import CameraState, Event, Frame, Observation, Settled, Worth
+
+_log = logging.getLogger(__name__)
 
 
 class Analyzer(Protocol):
@@ -90,7 +94,7 @@ class Decider:
             else:
                 tracker.change(**asdict(rules))
                 trackers[camera] = tracker
-        self._cameras = trackers
+        self._cameras, self._rules = trackers, dict(cameras)
 
     def decide(self, observation: Observation) -> list[Event]:
         """Take in one observation; those of one camera come in the order of capture.
@@ -119,8 +123,12 @@ class Decider:
     def replace_recognizer(self, recognizer: Recognizer) -> None:
         """Decide by another gallery from the next face on, for all cameras; visits go on."""
         self._recognizer = recognizer
-        for tracker in self._cameras.values():
+        for camera, tracker in self._cameras.items():
             tracker.replace_recognizer(recognizer)
+            limit = recognizer.limit(self._rules[camera].threshold, self._rules[camera].false_alarm_rate)
+            if limit != recognizer.limit():
+                said = promised(recognizer, limit)
+                _log.info("%s: a name needs a similarity of %.2f here%s", camera, limit.threshold, said)
 
     def settled(self, camera: str) -> Settled:
         """Whose faces need not be embedded for now: see `VisitTracker.settled`."""

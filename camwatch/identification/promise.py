@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 from camwatch.identification.centre import centre_of
-from camwatch.identification.recognizer import Recognizer, visit_threshold_for
+from camwatch.identification.recognizer import Limit, Recognizer, visit_threshold_for
 
 STRANGERS = 200
 """How many strangers the figures rest on."""
@@ -89,9 +89,9 @@ def promise(people: int, photos: int, *, asked: float | None, threshold: float) 
     return Promise(asked, named, spread, _wilson(spread), people, photos)
 
 
-def promised(recognizer: Recognizer) -> str:
-    """What a recognizer can promise, to be said after its threshold: see `told`."""
-    gallery, limit = recognizer.gallery, recognizer.limit()
+def promised(recognizer: Recognizer, limit: Limit | None = None) -> str:
+    """What a recognizer can promise, to be said after its threshold: see `told`; `limit` is a camera's own."""
+    gallery, limit = recognizer.gallery, limit or recognizer.limit()
     return told(
         len(gallery),
         gallery.fewest_photos,
@@ -119,7 +119,9 @@ def told(people: int, photos: int, *, asked: float | None, threshold: float, net
         return f"; {said.sentence}"
     strict, loose = (visit_threshold_for(people, rate) for rate in _ASKABLE)
     if threshold < loose:
-        return f"; below {loose:.2f} more than {_percent(_ASKABLE[1])} of strangers are expected to get a name"
+        there = promise(people, photos, asked=None, threshold=loose)
+        more = f", where about {_percent(there.expected)} of strangers are expected to get a name," if there else ""
+        return f"; below {loose:.2f}{more} nothing was measured"
     return f"; above {strict:.2f} nothing was measured"
 
 

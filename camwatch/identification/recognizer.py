@@ -139,14 +139,17 @@ class Recognizer:
         named = best is not None and best.score >= limit and (against is None or against < best.score)
         return Identification(best.person if best and named else None, best, runner_up, limit, against)
 
-    def compare(self, probe: Embedding, person: str, threshold: float | None = None) -> Identification:
+    def compare(
+        self, probe: Embedding, person: str, threshold: float | None = None, *, without: Set[str] = frozenset()
+    ) -> Identification:
         """Like `identify` for a person already decided on: `best` is that person, whoever scores highest.
 
         `best` is None where the person is no longer enrolled.
         """
         score = self.gallery.score(probe, person)
-        others = [candidate for candidate in self.gallery.search(probe, 2) if candidate.person != person]
         limit = self.threshold if threshold is None else threshold
+        found = [one for one in self._search(probe, 2 + len(without)) if one.person not in without - {person}]
+        others = [one for one in self._without_denied(probe, found, limit) if one.person != person]
         best = None if score is None else Candidate(person, score)
         against = self.gallery.against(probe, person)
         return Identification(person, best, others[0] if others else None, limit, against)

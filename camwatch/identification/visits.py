@@ -310,7 +310,7 @@ class VisitTracker:
         if mean is None:
             return []
         if visit.person is not None:
-            visit.found = self._recognizer.compare(mean, visit.person, self._limit.threshold)
+            visit.found = self._recognizer.compare(mean, visit.person, self._limit.threshold, without=visit.taken)
             if visit.found.best is not None and not visit.ignored:
                 self._seen[visit.person] = visit.evidence.last_there
             return []

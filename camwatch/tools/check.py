@@ -59,7 +59,7 @@ def check(path: Path, *, probe: bool, out: TextIO | None = None, err: TextIO | N
     out.flush()
     count = len(config.cameras)
     print(f"{path}: no problems, {count} camera{'s' if count > 1 else ''}", file=err)
-    _tell_gallery(config.recognition, config.engine.facenet_weights, err)
+    _tell_gallery(config, err)
     for name in config.cameras:
         smallest = config.recognition_for(name).min_face
         if smallest < SMALLEST:
@@ -74,13 +74,28 @@ def check(path: Path, *, probe: bool, out: TextIO | None = None, err: TextIO | N
     return 0 if all(answer.ok for answer in answers) else 1
 
 
-def _tell_gallery(recognition: Recognition, weights: Path | None, err: TextIO) -> None:
+def _tell_gallery(config: Config, err: TextIO) -> None:
     """Who is enrolled by the folder, as far as it can be told without looking for the faces."""
+    recognition, weights = config.recognition, config.engine.facenet_weights
     found = scan(recognition.faces, allow_empty=True)
     if not found.people:
         print("recognition.faces: nobody is enrolled yet, so everybody is unknown", file=err)
         return
     photos = Counter(photo.person for photo in found.photos if not photo.negative)
+    network = FACENET_NETWORK if weights is None else facenet_network(_sha256(weights))
+    everywhere = _needed(recognition, photos, network)
+    print(f"recognition: people {len(photos)}, photos {photos.total()}; {everywhere}", file=err)
+    for name in config.cameras:
+        here = _needed(config.recognition_for(name), photos, network)
+        if here != everywhere:
+            print(f"cameras.{name}: {here}", file=err)
+    nobody = sorted(set(recognition.ignore) - set(photos))
+    if nobody:
+        print(f"recognition.ignore: nobody enrolled is called {' or '.join(nobody)}", file=err)
+
+
+def _needed(recognition: Recognition, photos: Counter[str], network: str) -> str:
+    """The similarity that a name needs, and what that means; `photos` is how many each person has."""
     own, asked = recognition.threshold, recognition.false_alarm_rate
     limit = visit_threshold_for(len(photos), asked) if own is None else own
     said = told(
@@ -88,12 +103,9 @@ def _tell_gallery(recognition: Recognition, weights: Path | None, err: TextIO) -
         min(photos.values()),
         asked=asked if own is None else None,
         threshold=limit,
-        network=FACENET_NETWORK if weights is None else facenet_network(_sha256(weights)),
+        network=network,
     )
-    print(f"recognition: people {len(photos)}, photos {photos.total()}; a name needs {limit:.2f}{said}", file=err)
-    nobody = sorted(set(recognition.ignore) - set(photos))
-    if nobody:
-        print(f"recognition.ignore: nobody enrolled is called {' or '.join(nobody)}", file=err)
+    return f"a name needs {limit:.2f}{said}"
 
 
 def _sha256(path: Path) -> str:

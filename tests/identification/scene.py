@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ def stay(
     seconds: float = 2.0,
     fps: float = 5.0,
     cosine: float = 0.85,
-    **more: float,
+    **more: Any,
 ) -> list[Observation]:
     """One person alone before the camera; every face is `cosine` like `who`."""
     count = round(seconds * fps) + 1

@@ -1,5 +1,7 @@
 """People of whom nothing is told: searched for like others, told of to nobody."""
 
+import numpy as np
+
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.visits import VisitTracker
@@ -30,7 +32,7 @@ def known(ignored: frozenset[str] = frozenset({"Postman"})) -> Recognizer:
 
 def test_his_visit_is_over_and_nothing_else_is_told() -> None:
     visits = tracker()
-    events = play(visits, stay(POST, seconds=6.0))
+    events = play(visits, stay(POST, seconds=6.0, chip=np.full((160, 160, 3), 90, np.uint8)))
     state = visits.state()
     assert events == [] and (state.present, state.unknown_count, state.last_person) == ((), 0, None)
     [ended] = visits.flush(10_000_000_000.0)

@@ -13,7 +13,7 @@ from camwatch.identification.gallery import Gallery
 from camwatch.identification.loader import load_folder
 from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.visits import VisitTracker
-from camwatch.records import Embedding, Enrolled, EventType
+from camwatch.records import Embedding, Enrolled
 from tests.identification.scene import GOOD, check_contract, enrolled, like, person, stay, told, whole
 
 ANN, BOB = person(1), person(2)
@@ -84,6 +84,12 @@ def test_where_the_denied_face_is_bobs_it_is_bob() -> None:
     found = Recognizer(Gallery([*enrolled(Ann=ANN), *his, denied], "test")).identify(probe)
     assert found.person == "Bob" and found.runner_up is None
 
+    both = Recognizer(Gallery([*enrolled(Ann=ANN, Carl=person(5)), *his, denied], "test"))
+    events = whole(VisitTracker("door", both, node="nvr"), stay(probe, cosine=0.97))
+    assert told(events) == [("recognized", "Bob"), ("ended", "Bob")]
+    others = {event.runner_up.person for event in events if event.runner_up is not None}
+    assert others == {"Carl"}, "who it was not at the name it is not at the end"
+
 
 def test_negatives_make_nobody_a_person() -> None:
     gallery = Gallery([Enrolled("Eve", "Eve/not/1.png", "e", person(5)[None], GOOD, True), *enrolled(Ann=ANN)], "test")
@@ -153,4 +159,3 @@ def test_negatives_alone_are_nobody(tmp_path: Path) -> None:
     store_photo(tmp_path, "Ann", b"22", ".png", negative=True)
     with pytest.raises(PhotoError, match="all show who is not the person"):
         load_folder(tmp_path, "net", embed)
-    assert EventType.UNKNOWN == "unknown"

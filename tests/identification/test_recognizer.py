@@ -86,6 +86,7 @@ def test_compare_holds_on_to_a_person_below_the_threshold() -> None:
     found = rule.compare(like(bob, 0.9, seed=1), "alice")
     assert found.person == "alice" and found.best is not None
     assert found.best.person == "alice" and found.runner_up is not None and found.runner_up.person == "bob"
+    assert rule.compare(bob, "alice", without={"alice", "bob"}).runner_up is None
     gone = rule.compare(bob, "carol")
     assert (gone.person, gone.best, gone.threshold) == ("carol", None, rule.threshold)
     assert gone.runner_up is not None and gone.runner_up.person == "bob"

@@ -185,6 +185,17 @@ def test_faces_of_an_ended_visit_are_never_counted_again() -> None:
     assert events[2].first_seen == pytest.approx(START + 2.2)
 
 
+def test_who_stands_beside_is_no_runner_up_at_the_end_either() -> None:
+    bob = like(ALICE, 0.62, seed=7)  # he looks like her
+    watch = VisitTracker("door", recognizer(alice=ALICE, bob=bob, carl=person(5)), node="nvr")
+    first = stay(bob, seconds=4.0, cosine=0.97, x=150.0)
+    events = whole(watch, together(first, stay(like(ALICE, 0.85, 9), begin=1.0, seconds=3.0, cosine=0.97, x=450.0)))
+    hers = [event for event in events if event.person == "alice"]
+    assert told(hers) == [("recognized", "alice"), ("ended", "alice")]
+    assert [event.runner_up and event.runner_up.person for event in hers] == ["carl", "carl"]
+    assert [event.account and event.account.taken for event in hers] == [("bob",), ("bob",)]
+
+
 # -- neither
 
 

@@ -69,6 +69,14 @@ def test_who_is_enrolled_is_told_as_far_as_the_folder_tells(config: Path) -> Non
     assert lines[2] == "recognition.ignore: nobody enrolled is called Postman"
 
 
+def test_a_camera_with_a_threshold_of_its_own_has_a_line_of_its_own(config: Path) -> None:
+    config.write_text(CONFIG.replace("source: film.mp4", "source: film.mp4, false_alarm_rate: 0.05, min_face: 60"))
+    lines = run(config)[2].splitlines()
+    everywhere, here = lines[1:]
+    assert everywhere.startswith("recognition: people 1, photos 1; a name needs 0.49;")
+    assert here.startswith("cameras.film: a name needs 0.40; of strangers about 1.")
+
+
 def test_a_size_that_cannot_count_is_noted(config: Path) -> None:
     config.write_text(CONFIG.replace("source: film.mp4", "source: film.mp4, min_face: 25"))
     status, _, err = run(config)
