@@ -5,6 +5,35 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
+from camwatch.errors import PhotoError
+
+_LONGEST_NAME = 200
+_NO_STATES = frozenset(("unknown", "none", "unavailable"))
+
+
+def checked_name(person: str) -> str:
+    """A person's name as it is stored: composed (NFC), without spaces around it.
+
+    Raises:
+        PhotoError: It is empty, longer than 200 characters, or has control characters in it.
+    """
+    name = unicodedata.normalize("NFC", person).strip()
+    if not name or len(name) > _LONGEST_NAME or any(map(_is_control, name)):
+        raise PhotoError(f"{person[:80]!r}: not a name; 1 to {_LONGEST_NAME} printable characters are")
+    return name
+
+
+def untellable(name: str) -> str | None:
+    """Why nobody of this name can be told of; None where that is possible."""
+    if name.casefold() in _NO_STATES:
+        return "not a name, Home Assistant takes it for no state"
+    return f"longer than {_LONGEST_NAME} characters" if len(name) > _LONGEST_NAME else None
+
+
+def _is_control(letter: str) -> bool:
+    kind = unicodedata.category(letter)
+    return kind[0] == "C" or kind in ("Zl", "Zp")
+
 
 def slug(name: str) -> str:
     """A name as `[a-z0-9_]+`, at most 63 characters, never empty, the same for the same name.

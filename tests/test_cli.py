@@ -315,6 +315,23 @@ def test_output_that_cannot_be_written_is_one_line(command):
     assert done.stderr == "camwatch: the output cannot be written: No space left on device\n"
 
 
+@pytest.mark.parametrize(("to", "said"), [("/dev/full", "camwatch: the output cannot be written: "), (None, "")])
+def test_forget_goes_on_where_nobody_reads_what_it_says(tmp_path: Path, to: str | None, said: str) -> None:
+    for number in range(3000):  # more lines than any buffer takes
+        photo = tmp_path / "Ann" / f"{number}.jpg"
+        photo.parent.mkdir(exist_ok=True)
+        photo.write_bytes(b"%d" % number)
+    read, write = os.pipe()
+    os.close(read)
+    out = os.open(to, os.O_WRONLY) if to else write
+    words = ["forget", "Ann", "--faces", str(tmp_path)]
+    command = [sys.executable, "-m", "camwatch", *words]
+    done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(write)
+    assert done.returncode == 1 and said in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "Ann").exists() and "nobody is left" in done.stderr, "to its end"
+
+
 def test_closed_output_is_no_traceback():
     script = 'exec "$1" -m camwatch schema >&-'
     done = subprocess.run(

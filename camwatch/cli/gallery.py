@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from camwatch.cli.output import unfailing_output
+
 DEFAULT_FACES = Path("/var/lib/camwatch/faces")
 DEFAULT_STATE = Path("/var/lib/camwatch/state")
 
@@ -31,7 +33,8 @@ def enroll(
     """Add photos of a person to the gallery, or faces that are not the person."""
     from camwatch.tools.enroll import enroll as command
 
-    return command(name, photo or [], faces, negative=negative, from_event=from_event, state=state, anyway=anyway)
+    with unfailing_output():
+        return command(name, photo or [], faces, negative=negative, from_event=from_event, state=state, anyway=anyway)
 
 
 def explain(
@@ -76,4 +79,5 @@ def forget(
     """Erase a person: photos, embeddings, visits, snapshots, retained messages."""
     from camwatch.tools.forget import command
 
-    return command(name, faces=faces, state=state, config=config)
+    with unfailing_output():
+        return command(name, faces=faces, state=state, config=config)

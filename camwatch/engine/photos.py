@@ -92,8 +92,8 @@ def enroll_photo(analyzer: FaceFinder, person: str, path: Path, *, strict: bool)
         person: Whose face it is.
         path: The photo.
         strict: True where somebody stands by to choose a better photo: exactly one face, large, sharp and facing
-            the camera. False takes the clearly largest face, or of several large ones the one clearly in the
-            middle, however good it is.
+            the camera. False takes what True would, else the clearly largest face, or of several large ones the
+            one clearly in the middle, however good it is.
 
     Raises:
         PhotoError: The photo cannot be read, or has no face that can be used; the message says what would do.

@@ -5,17 +5,11 @@ network, and for each photo its SHA-256, its first row, how many, and its qualit
 reported once and made anew.
 """
 
-import errno
-import fcntl
 import io
 import json
 import logging
 import math
-import os
-import stat
-import time
-from collections.abc import Iterable, Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Iterable, Set
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -24,13 +18,13 @@ from numpy.typing import NDArray
 
 from camwatch.arrays import read_arrays
 from camwatch.files import from_json, write_whole
+from camwatch.identification.folder import keep_private
 from camwatch.records import Enrolled, Quality
 
 CACHE_FILE = ".embeddings.npz"
 _VERSION = 2  # each photo by four views; 1 had two
 _DIMENSIONS = 512
 _OFF_UNIT = 0.01
-_AGAIN = 0.05  # seconds
 _log = logging.getLogger(__name__)
 
 
@@ -84,60 +78,6 @@ def keep_rows(folder: Path, digests: Set[str]) -> int:
     if len(kept) < len(found):
         _write(folder, network, kept)
     return len(found) - len(kept)
-
-
-@contextmanager
-def locked(folder: Path, timeout: float = 5.0) -> Iterator[None]:
-    """Nobody else who asks for it writes or erases what is known of the gallery meanwhile: flock(2) of its folder.
-
-    On a file system without such locks it goes on without one.
-
-    Args:
-        folder: The gallery's.
-        timeout: Seconds to wait at most.
-
-    Raises:
-        TimeoutError: Somebody else holds it for longer.
-        OSError: There is no such folder, or it cannot be read.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        until = time.monotonic() + timeout
-        while not _free(descriptor):
-            if time.monotonic() >= until:
-                busy = f"another camwatch writes there, for {timeout:g} s by now"
-                raise TimeoutError(errno.EAGAIN, busy, str(folder))
-            time.sleep(_AGAIN)
-        yield
-    finally:
-        os.close(descriptor)  # which unlocks
-
-
-def _free(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        _log.debug("the gallery cannot be locked: %s", error.strerror)
-    return True
-
-
-def keep_private(folder: Path) -> None:
-    """Close a folder that we are going to write into to everybody else, where it is ours; never fails.
-
-    A folder that all may write into (with the sticky bit, as /tmp) belongs to everybody and stays open.
-    """
-    try:
-        found = folder.stat()
-        mode = stat.S_IMODE(found.st_mode)
-        if found.st_uid != os.geteuid() or not mode & 0o077 or mode & stat.S_ISVTX:
-            return
-        folder.chmod(mode & ~0o077)
-    except OSError as error:
-        _log.info("%s: stays open to others: %s", folder, error.strerror or error)
-        return
-    _log.info("%s: has faces in it, and is for its owner alone from now on", folder)
 
 
 def _read(folder: Path, level: int = logging.WARNING) -> tuple[dict[str, CachedPhoto], str | None]:

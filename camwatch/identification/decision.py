@@ -70,8 +70,8 @@ class Rule:
         margin = 0.0 if final else self.unknown_margin * max(missing, 0.0)
         score = None if found.best is None else found.best.score
         unlike = Condition("score", score, found.threshold - margin, below=True)
-        if score is not None and found.against is not None and found.against >= score:
-            unlike = Condition("denied", score - found.against, self.name_margin, below=True)
+        if score is not None and found.against is not None and found.against > score:
+            unlike = Condition("denied", score - found.against, 0.0, below=True)
         return (*self._plenty(evidence), unlike)
 
     def undecided(self, evidence: Evidence, found: Identification | None) -> str:

@@ -82,7 +82,7 @@ class Gates:
 
     def weak(self, quality: Quality) -> Fault | None:
         """Why a face without fault may still not speak for `unknown`, None where it may."""
-        if quality.height < max(self.strong_height, self.min_height):
+        if quality.height < self.strong_height:
             return Fault.TOO_SMALL
         if quality.turn >= self.strong_turn:
             return Fault.TURNED_AWAY

@@ -20,8 +20,9 @@ from pathlib import Path
 
 from camwatch.errors import PhotoError, UnknownPerson, one_line
 from camwatch.files import from_json, write_whole
-from camwatch.identification.cache import CACHE_FILE, keep_private, keep_rows, locked
-from camwatch.names import slug
+from camwatch.identification.cache import CACHE_FILE, keep_rows
+from camwatch.identification.folder import keep_private, locked
+from camwatch.names import checked_name, slug, untellable
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 OTHER_SUFFIXES = frozenset(
@@ -31,7 +32,6 @@ OTHER_SUFFIXES = frozenset(
 NAME_FILE = "person.json"
 NEGATIVES = "not"
 """Name of the folder of negatives within a person's."""
-_LONGEST_NAME = 200
 _SETTLED_NS = 2_000_000_000
 _log = logging.getLogger(__name__)
 
@@ -99,14 +99,15 @@ def signature(folder: Path) -> str:
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def scan(folder: Path, *, allow_empty: bool = False) -> FolderScan:
+def scan(folder: Path, *, allow_empty: bool = False, any_name: bool = False) -> FolderScan:
     """Find everybody's photos and hash them.
 
-    What cannot be read is told in `problems` and left out.
+    What cannot be read, and who has a name that cannot be told of, is told in `problems` and left out.
 
     Args:
         folder: The folder of folders.
         allow_empty: Whether a folder without any photo will do.
+        any_name: Take everybody, as where nobody is told of them.
 
     Raises:
         PhotoError: There is no such folder, or nobody in it.
@@ -120,6 +121,9 @@ def scan(folder: Path, *, allow_empty: bool = False) -> FolderScan:
     for person_folder in _folders(folder):
         person, trouble = _person(person_folder)
         problems += [trouble] if trouble else []
+        if not any_name and (wrong := untellable(person)):
+            problems.append(f"{person_folder}: left out: {person[:80]!r} is {wrong}")
+            continue
         first = homes.setdefault(person, person_folder)
         if first != person_folder:
             problems.append(f"{first} and {person_folder}: both called {person}, taken for one person")
@@ -160,6 +164,8 @@ def store_photo(folder: Path, person: str, data: bytes, suffix: str, *, negative
         PhotoError: The name or the suffix cannot be used, or the folder cannot be written.
     """
     name = checked_name(person)
+    if wrong := untellable(name):
+        raise PhotoError(f"{name[:80]!r}: {wrong}")
     if suffix.lower() not in IMAGE_SUFFIXES:
         raise PhotoError(f"{suffix or 'no suffix'}: not a picture; one of {', '.join(sorted(IMAGE_SUFFIXES))} is")
     try:
@@ -199,7 +205,7 @@ def forget(folder: Path, person: str) -> Forgotten:
         PhotoError: Something could not be erased.
     """
     name = unicodedata.normalize("NFC", person).strip()
-    found = scan(folder, allow_empty=True)
+    found = scan(folder, allow_empty=True, any_name=True)
     homes = [one for one in _folders(folder) if _person(one)[0] == name]
     if not homes:
         there = ", ".join(found.people) or "nobody"
@@ -222,23 +228,6 @@ def forget(folder: Path, person: str) -> Forgotten:
     except OSError as error:
         raise PhotoError(f"{error.filename or folder}: cannot be erased: {error.strerror or error}") from error
     return Forgotten(name, tuple(homes), photos, cached, targets)
-
-
-def checked_name(person: str) -> str:
-    """A person's name as it is stored: composed (NFC), without spaces around it.
-
-    Raises:
-        PhotoError: It is empty, longer than 200 characters, or has control characters in it.
-    """
-    name = unicodedata.normalize("NFC", person).strip()
-    if not name or len(name) > _LONGEST_NAME or any(map(_is_control, name)):
-        raise PhotoError(f"{person[:80]!r}: not a name; 1 to {_LONGEST_NAME} printable characters are")
-    return name
-
-
-def _is_control(letter: str) -> bool:
-    kind = unicodedata.category(letter)
-    return kind[0] == "C" or kind in ("Zl", "Zp")
 
 
 def _digest(path: Path) -> str:

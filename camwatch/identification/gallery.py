@@ -17,7 +17,7 @@ LOOKALIKE = 0.7
 class Gallery:
     """An immutable set of people; to change it, make another and swap.
 
-    A person's template is the mean of all the person's embeddings, photos and mirror images alike, scaled to unit
+    A person's template is the mean of all the person's embeddings, all views of all photos alike, scaled to unit
     length: every photo counts the same, and one odd photo cannot win a search alone. Templates and probes are compared
     by their cosine around the network's centre, where one is known: see `centre`.
 
@@ -116,7 +116,7 @@ class Gallery:
         return self._photos[int((self._photo_rows @ nearest).argmax())][0]
 
     def nearest_photos(self, probe: Embedding, limit: int, *, without: Set[str] = frozenset()) -> list[NearPhoto]:
-        """The photos by their similarity to a probe, most similar first: each with its mirror image, on its own.
+        """The photos by their similarity to a probe, most similar first: each by its own views.
 
         Args:
             probe: (dimensions,) float32, unit length.

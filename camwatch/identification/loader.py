@@ -7,8 +7,9 @@ from pathlib import Path
 
 from camwatch.errors import PhotoError, one_line
 from camwatch.files import as_owner_of
-from camwatch.identification.cache import CachedPhoto, locked, read_cache, write_cache
+from camwatch.identification.cache import CachedPhoto, read_cache, write_cache
 from camwatch.identification.faces import FolderScan, PhotoFile, scan
+from camwatch.identification.folder import locked
 from camwatch.identification.gallery import Gallery
 from camwatch.records import Enrolled
 

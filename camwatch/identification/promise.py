@@ -158,7 +158,7 @@ def _looked_up(people: int, photos: int, rate: float) -> tuple[float, float]:
     named, spread = (
         scale * (way * one + (1 - way) * other) for one, other in zip(*parts[near : near + 2], strict=True)
     )
-    return named, max(named, spread)
+    return named, spread
 
 
 def _wilson(share: float) -> float:

@@ -144,7 +144,14 @@ class Recognizer:
     ) -> Identification:
         """Like `identify` for a person already decided on: `best` is that person, whoever scores highest.
 
-        `best` is None where the person is no longer enrolled.
+        Args:
+            probe: (512,) float32, unit length.
+            person: Who was decided on.
+            threshold: As of `identify`.
+            without: People who are no runner-up, since it could not have been they.
+
+        Returns:
+            `best` is None where the person is no longer enrolled.
         """
         score = self.gallery.score(probe, person)
         limit = self.threshold if threshold is None else threshold

@@ -41,7 +41,7 @@ class Archive:
         max_age: Seconds.
 
     Attributes:
-        faces: As given.
+        faces: As given, False once `keep_no_faces` was called.
 
     Raises:
         StateError: A folder cannot be made.

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from camwatch.errors import InputError, one_line
+from camwatch.errors import InputError, StateError, one_line
 from camwatch.publishing.database import reported
 from camwatch.publishing.events import restored
 from camwatch.publishing.outbox import EVENTS_FILE
@@ -24,7 +24,7 @@ def find(state: Path, event_id: str) -> Event:
 
     Raises:
         InputError: There is no such event, or several.
-        StateError: The database cannot be read.
+        StateError: The database cannot be read, or the event is damaged.
     """
     if not (state / EVENTS_FILE).is_file():
         raise InputError(f"{state}: no history of events here; --state names the daemon's events.state")
@@ -49,7 +49,7 @@ def of_visit(state: Path, visit_id: str) -> list[Event]:
     """All events of a visit, in order.
 
     Raises:
-        StateError: The database cannot be read.
+        StateError: The database cannot be read, or an event is damaged.
     """
     return _payloads(state, "SELECT payload FROM events WHERE visit_id = ? ORDER BY seq", (visit_id,))
 
@@ -63,5 +63,5 @@ def _payloads(state: Path, query: str, values: tuple[object, ...]) -> list[Event
         try:
             events.append(restored(payload))
         except ValueError as error:
-            raise InputError(f"{path}: this event is damaged: {error}") from error
+            raise StateError(f"{path}: this event is damaged: {error}") from error
     return events

@@ -68,6 +68,7 @@ def align(
         for portrait in portraits(analyzer or FaceAnalyzer(), photos, skipped):
             place = places[portrait.photo.path]
             place.parent.mkdir(mode=0o700, exist_ok=True)
+            _take_name(portrait.photo.path.parent / NAME_FILE, place.parent / NAME_FILE)
             write_whole(place, _png(_face(portrait, image_size, margin)))
             written += 1
             steps.advance()
@@ -76,6 +77,12 @@ def align(
     if not written:
         raise PhotoError(f"{raw}: no face in any picture, of {len(photos)}")
     return 0
+
+
+def _take_name(there: Path, here: Path) -> None:
+    """Where a folder is not called as its person, a file in it says the name."""
+    if there.is_file() and not here.exists():
+        write_whole(here, there.read_bytes())
 
 
 def _face(portrait: Portrait, image_size: int, margin: int) -> Picture:

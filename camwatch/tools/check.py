@@ -1,6 +1,5 @@
 """`camwatch check`: is the configuration right, is what it names there, and do cameras and broker answer?"""
 
-import hashlib
 import sys
 import time
 from collections import Counter
@@ -15,8 +14,8 @@ from typing import TextIO
 import yaml
 
 from camwatch.config.model import Camera, Config, Mqtt, Recognition, load, verify
-from camwatch.engine.weights import FACENET_NETWORK, facenet_network
-from camwatch.errors import CamwatchError, ConfigError, SourceLost
+from camwatch.engine.weights import FACENET_NETWORK, facenet_network, file_sha256
+from camwatch.errors import CamwatchError, ConfigError, SourceLost, WeightsError
 from camwatch.identification.evidence import SMALLEST
 from camwatch.identification.faces import scan
 from camwatch.identification.promise import told
@@ -76,13 +75,13 @@ def check(path: Path, *, probe: bool, out: TextIO | None = None, err: TextIO | N
 
 def _tell_gallery(config: Config, err: TextIO) -> None:
     """Who is enrolled by the folder, as far as it can be told without looking for the faces."""
-    recognition, weights = config.recognition, config.engine.facenet_weights
+    recognition = config.recognition
     found = scan(recognition.faces, allow_empty=True)
     if not found.people:
         print("recognition.faces: nobody is enrolled yet, so everybody is unknown", file=err)
         return
     photos = Counter(photo.person for photo in found.photos if not photo.negative)
-    network = FACENET_NETWORK if weights is None else facenet_network(_sha256(weights))
+    network = _network(config.engine.facenet_weights)
     everywhere = _needed(recognition, photos, network)
     print(f"recognition: people {len(photos)}, photos {photos.total()}; {everywhere}", file=err)
     for name in config.cameras:
@@ -108,11 +107,10 @@ def _needed(recognition: Recognition, photos: Counter[str], network: str) -> str
     return f"a name needs {limit:.2f}{said}"
 
 
-def _sha256(path: Path) -> str:
+def _network(weights: Path | None) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+        return FACENET_NETWORK if weights is None else facenet_network(file_sha256(weights))
+    except WeightsError:
         return "unreadable"  # which has been told
 
 

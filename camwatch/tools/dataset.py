@@ -68,7 +68,7 @@ def read_dataset(folder: Path, note: Callable[[str], None]) -> list[Person]:
     Raises:
         PhotoError: There is no such folder, or no picture in any folder in it.
     """
-    found = scan(folder)
+    found = scan(folder, any_name=True)
     for problem in found.problems:
         note(problem)
     if not found.people:

@@ -15,12 +15,15 @@ from camwatch.engine.image_header import read_header
 from camwatch.engine.photos import enroll_content, enroll_photo, load_photo
 from camwatch.errors import InputError, PhotoError, one_line
 from camwatch.files import as_owner_of
-from camwatch.identification.cache import locked, read_cache
-from camwatch.identification.faces import FolderScan, checked_name, scan, store_photo
+from camwatch.identification.cache import read_cache
+from camwatch.identification.faces import FolderScan, scan, store_photo
+from camwatch.identification.folder import locked
 from camwatch.identification.gallery import LOOKALIKE, Gallery, unit
 from camwatch.identification.loader import enrolled_from, save, split
+from camwatch.identification.promise import promised
 from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.tracker import SAME_FACE
+from camwatch.names import checked_name, untellable
 from camwatch.records import Embedding, Enrolled, Quality
 from camwatch.tools.dataset import FaceNetworks
 from camwatch.tools.progress import Steps
@@ -33,7 +36,6 @@ SOMEBODY_ELSE = 0.15
 SAME_PICTURE = 0.98
 """Similarity from which on two photos show the same moment: frames of one clip, or one picture saved twice."""
 _PATIENCE = 30.0  # seconds; another `enroll` may have photos to embed before it lets us in
-_NO_STATES = frozenset(("unknown", "none", "unavailable"))
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
 
 
@@ -76,8 +78,8 @@ def enroll(
     """
     results, notes = results or sys.stdout, notes or sys.stderr
     name = checked_name(name)
-    if name.casefold() in _NO_STATES:
-        raise PhotoError(f"{name!r}: not a name, Home Assistant takes it for no state")
+    if wrong := untellable(name):
+        raise PhotoError(f"{name[:80]!r}: {wrong}")
     if not photos and from_event is None:
         raise InputError("nothing to enroll: give photos, or --from-event ID with --state DIR")
     found = scan(faces, allow_empty=True) if faces.exists() else None
@@ -116,6 +118,8 @@ def enroll(
         print(f"{name} has {some}; three to five, taken on different days, are recognized better", file=notes)
     for line in desk.lookalikes():
         print(line, file=notes)
+    if there:
+        print(desk.promise(), file=notes)
     return 0 if there == asked else 2
 
 
@@ -349,6 +353,11 @@ class _Desk:
             for one, other, score in self.gallery.lookalikes()
             if self._name in (one, other)
         ]
+
+    def promise(self) -> str:
+        """What a name needs in this gallery, as far as it is known without a configuration."""
+        rate, needed = self._recognizer.false_alarm_rate, self._recognizer.limit().threshold
+        return f"with false_alarm_rate {rate:g} a name needs {needed:.2f}{promised(self._recognizer)}"
 
     def keep(self) -> int:
         """Save the embeddings beside the photos; how many photos the person has."""

@@ -11,9 +11,11 @@ from camwatch.arrays import read_arrays
 from camwatch.config.model import DEFAULT_FACES, DEFAULT_STATE, Config, load
 from camwatch.errors import DeliveryError, PhotoError, StateInUse, UnknownPerson
 from camwatch.files import as_owner_of, from_json, remove_parts
-from camwatch.identification.cache import CACHE_FILE, keep_rows, locked
-from camwatch.identification.faces import Forgotten, checked_name, scan
+from camwatch.identification.cache import CACHE_FILE, keep_rows
+from camwatch.identification.faces import Forgotten, scan
 from camwatch.identification.faces import forget as erase_person
+from camwatch.identification.folder import locked
+from camwatch.names import checked_name
 from camwatch.names import slug as slug_of
 from camwatch.publishing import archive
 from camwatch.publishing.broker import Broker
@@ -168,7 +170,7 @@ class _History:
 
 def _erase_photos(name: str, faces: Path, *, known: bool) -> Forgotten | None:
     """Erase what the gallery has."""
-    before = scan(faces, allow_empty=True)
+    before = scan(faces, allow_empty=True, any_name=True)
     try:
         return erase_person(faces, name)
     except UnknownPerson:
@@ -185,7 +187,7 @@ def _erase_photos(name: str, faces: Path, *, known: bool) -> Forgotten | None:
 
 def _in_gallery(name: str, faces: Path) -> list[str]:
     """What the gallery still has of a person, or of a photo that is not there any more: nobody knows whose it was."""
-    photos = scan(faces, allow_empty=True).photos
+    photos = scan(faces, allow_empty=True, any_name=True).photos
     left = [f"{photo.path}: a photo of {name}" for photo in photos if photo.person == name]
     cache = faces / CACHE_FILE
     try:

@@ -52,6 +52,8 @@ class Mp4Writer:
             ) from None
         if path.suffix.lower() != ".mp4":
             raise InputError(f"{path}: the name of the video to write must end in .mp4")
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: something that is no file is there")
         try:
             handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
         except OSError as error:

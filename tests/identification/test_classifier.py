@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from camwatch.engine.weights import FACENET_NETWORK
 from camwatch.errors import InputError, ModelError
+from camwatch.identification.calibration import fit_temperature, softmax
 from camwatch.identification.classifier import Classifier
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import threshold_for
@@ -179,3 +180,23 @@ def test_a_model_whose_parts_do_not_fit_is_refused_though_its_checksum_is_right(
     model.save(path)
     with pytest.raises(ModelError, match="not a whole model; train it anew"):
         Classifier.load(path, network="net")
+
+
+def test_the_threshold_itself_is_known() -> None:
+    rows = np.stack([like(person(n), 0.85, 100 * n) for n in range(3)])
+    model = Classifier.fit(rows, ["a", "b", "c"], network="net")
+    [said] = model.classify(rows[:1])
+    [again] = replace(model, threshold=said.score).classify(rows[:1])
+    assert again.known
+
+
+def test_ten_right_answers_of_ten_make_no_certainty() -> None:
+    rows = np.stack([like(person(n), 0.95, 100 * n + i) for n in range(2) for i in range(5)])
+    targets = np.repeat(np.arange(2), 5)
+
+    def fit(part: np.ndarray, their: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.stack([part[their == n].mean(axis=0) for n in range(2)]).astype(np.float64), np.zeros(2)
+
+    temperature = fit_temperature(rows, targets, fit)
+    weights, bias = fit(rows, targets)
+    assert softmax((rows @ weights.T + bias) / temperature).max(axis=1).mean() < 0.95, "(10 + 1) / (10 + 2)"

@@ -166,3 +166,25 @@ def test_the_upper_bound_of_rare_events_holds_as_often_as_it_says() -> None:
     rng = np.random.default_rng(4)
     missed = sum(share(rng.binomial(1, 0.0175, 200), np.ones(200, np.int64), seed=0).high < 0.0175 for _ in range(300))
     assert missed <= 300 * 0.05
+
+
+def test_galleries_of_everybody_have_no_strangers_and_are_not_measured() -> None:
+    assert open_set(dataset({1: 4, 2: 4, 3: 4}), 3, 1, rate=0.01, galleries=5, seed=0) is None
+    assert open_set(dataset({1: 4, 2: 4, 3: 4}), 2, 1, rate=0.01, galleries=5, seed=0) is not None
+
+
+def test_the_best_threshold_lets_the_share_of_strangers_in_that_was_asked_for() -> None:
+    faces = dataset(dict.fromkeys(range(1, 13), 6), cosine=0.35)
+    found = open_set(faces, 5, 3, rate=0.05, galleries=30, seed=0)
+    assert found is not None and found.found.value < found.best < 1.0
+    _, named, right = found.curve.T
+    at = int(np.argmax(named <= 0.05))
+    assert right[at] == pytest.approx(found.best, abs=0.08) and right[0] < 1.0, "a wrong name is never found"
+    assert found.best < right[int(np.argmax(named <= 0.5))]
+
+
+def test_what_is_found_at_a_height_is_what_was_accepted() -> None:
+    faces = dataset(dict.fromkeys(range(1, 13), 6), cosine=0.55)
+    found = open_set(faces, 5, 1, rate=0.01, galleries=20, seed=0)
+    assert found is not None and found.found.value < 1.0
+    assert sum(part.count for _, part in found.by_height) == found.found.count

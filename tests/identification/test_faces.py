@@ -85,6 +85,19 @@ def test_pictures_that_are_not_read_and_folders_without_a_photo_are_told(tmp_pat
     )
 
 
+@pytest.mark.parametrize("name", ["unknown", "None", "n" * 201])
+def test_who_cannot_be_told_of_is_left_out_and_told(tmp_path: Path, name: str) -> None:
+    put(tmp_path / name / "1.jpg", b"1")
+    put(tmp_path / "ann" / "2.jpg", b"2")
+    found = faces.scan(tmp_path)
+    assert found.people == ("ann",) and len(found.problems) == 1
+    assert f"{tmp_path / name}: left out: " in found.problems[0]
+    assert faces.scan(tmp_path, any_name=True).people == tuple(sorted((name, "ann")))
+    with pytest.raises(PhotoError):
+        faces.store_photo(tmp_path, name, b"3", ".jpg")
+    assert faces.forget(tmp_path, name).photos == (tmp_path / name / "1.jpg",)
+
+
 def test_two_folders_with_one_name_are_told_and_taken_together(tmp_path: Path) -> None:
     put(tmp_path / "anna" / "1.jpg", b"1")
     put(tmp_path / "guest" / "2.jpg", b"2")

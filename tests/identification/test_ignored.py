@@ -5,6 +5,7 @@ import numpy as np
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.visits import VisitTracker
+from camwatch.names import name_digest
 from camwatch.records import IGNORED
 from tests.identification.scene import (
     check_contract,
@@ -83,3 +84,8 @@ def test_another_list_counts_from_the_next_visit_on() -> None:
     later = play(visits, stay(POST, begin=10.0, seconds=2.0)) + visits.flush(2e9)
     assert told(first + later) == [("recognized", "Postman"), ("ended", "Postman"), ("ended", None)]
     assert visits.state().last_person is None
+
+
+def test_an_account_has_the_digest_of_who_is_ignored_so_that_forget_finds_it() -> None:
+    event = whole(tracker(), stay(ANN, seconds=3.0))[0]
+    assert event.account is not None and event.account.untold == ("", name_digest("Postman"))

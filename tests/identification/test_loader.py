@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 
 from camwatch.errors import PhotoError
-from camwatch.identification.cache import CACHE_FILE, locked, read_cache
+from camwatch.identification import faces as faces_module
+from camwatch.identification.cache import CACHE_FILE, read_cache
 from camwatch.identification.faces import forget, scan, store_photo
+from camwatch.identification.folder import locked
 from camwatch.identification.loader import assembled, load_folder, save, split
 from camwatch.records import Enrolled
 from tests.identification.scene import GOOD, enrolled, like, person
@@ -119,3 +121,22 @@ def test_a_gallery_that_is_being_written_is_waited_for(tmp_path: Path, caplog: p
     with locked(tmp_path, timeout=0.1):
         pass
     assert not save(tmp_path / "none", "net", []) and "embeddings are not cached" in caplog.text
+
+
+def test_nobody_writes_what_is_known_of_a_gallery_while_another_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_photo(tmp_path, "ann", b"ok 1", ".jpg")
+    load_folder(tmp_path, "net", Enroller())
+    store_photo(tmp_path, "bob", b"ok 2", ".jpg")
+    before = read_cache(tmp_path, "net").keys()
+    found = scan(tmp_path)
+    mine, _ = split(found, read_cache(tmp_path, "net"))
+    monkeypatch.setattr(faces_module, "locked", lambda folder: locked(folder, 0.1))
+    with locked(tmp_path):
+        assert not save(tmp_path, "net", [], timeout=0.1)
+        with pytest.raises(PhotoError, match="another camwatch writes there"):
+            forget(tmp_path, "ann")
+    assert read_cache(tmp_path, "net").keys() == before and scan(tmp_path).people == ("ann", "bob")
+    assert mine and save(tmp_path, "net", mine, timeout=0.1)
+    assert forget(tmp_path, "ann").cached == 1

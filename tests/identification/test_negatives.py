@@ -29,6 +29,14 @@ def known(*denied: Embedding, **people: Embedding) -> Recognizer:
     return Recognizer(Gallery([*enrolled(**(people or {"Ann": ANN, "Bob": BOB})), *negatives], "test"))
 
 
+def denied(who: str, embedding: Embedding, name: str = "1") -> Enrolled:
+    return Enrolled(who, f"{who}/not/{name}.png", f"n{who}{name}", embedding[None], GOOD, True)
+
+
+def bobs(*photos: Embedding) -> list[Enrolled]:
+    return [Enrolled("Bob", f"Bob/{n}.png", f"b{n}", one[None], GOOD) for n, one in enumerate(photos)]
+
+
 def test_who_is_denied_is_not_named_and_the_person_still_is() -> None:
     stranger = other()
     assert known().identify(like(stranger, 0.9, 8)).person == "Ann", "the mistake"
@@ -76,15 +84,11 @@ def test_where_the_denied_face_is_bobs_it_is_bob() -> None:
     photo, probe = like(bob, 0.7, 6), like(bob, 0.97, 7)
     assert known(Ann=ANN, Bob=photo).identify(probe).person == "Ann", "the mistake"
     clip = like(bob, 0.95, 8)
-    denied = Enrolled("Ann", "Ann/not/1.png", "n", clip[None], GOOD, True)
-    his = [
-        Enrolled("Bob", f"Bob/{n}.png", f"b{n}", one[None], GOOD)
-        for n, one in enumerate((photo, like(BOB, 0.9, 1), clip))
-    ]
-    found = Recognizer(Gallery([*enrolled(Ann=ANN), *his, denied], "test")).identify(probe)
+    his = bobs(photo, like(BOB, 0.9, 1), clip)
+    found = Recognizer(Gallery([*enrolled(Ann=ANN), *his, denied("Ann", clip)], "test")).identify(probe)
     assert found.person == "Bob" and found.runner_up is None
 
-    both = Recognizer(Gallery([*enrolled(Ann=ANN, Carl=person(5)), *his, denied], "test"))
+    both = Recognizer(Gallery([*enrolled(Ann=ANN, Carl=person(5)), *his, denied("Ann", clip)], "test"))
     events = whole(VisitTracker("door", both, node="nvr"), stay(probe, cosine=0.97))
     assert told(events) == [("recognized", "Bob"), ("ended", "Bob")]
     others = {event.runner_up.person for event in events if event.runner_up is not None}
@@ -159,3 +163,47 @@ def test_negatives_alone_are_nobody(tmp_path: Path) -> None:
     store_photo(tmp_path, "Ann", b"22", ".png", negative=True)
     with pytest.raises(PhotoError, match="all show who is not the person"):
         load_folder(tmp_path, "net", embed)
+
+
+def test_the_nearest_of_several_denied_faces_counts_and_says_whom_it_shows() -> None:
+    far, near = like(BOB, 0.95, 1), like(person(3), 0.95, 2)
+    negatives = denied("Ann", far, "1"), denied("Ann", near, "2")
+    gallery = Gallery([*enrolled(Ann=ANN, Bob=BOB, Carl=person(3)), *negatives], "test")
+    assert gallery.against(near, "Ann") == pytest.approx(1.0, abs=1e-5)
+    assert gallery.against(far, "Ann") == pytest.approx(1.0, abs=1e-5)
+    assert (gallery.shown_by(near, "Ann"), gallery.shown_by(far, "Ann")) == ("Carl", "Bob")
+
+
+def test_a_face_as_like_the_denied_one_as_like_the_person_is_not_named() -> None:
+    rule = Recognizer(Gallery([*enrolled(Ann=ANN), denied("Ann", ANN)], "test"))
+    found = rule.identify(ANN)
+    assert found.best is not None and found.against == found.best.score and found.person is None
+
+
+def test_all_who_are_denied_by_bobs_picture_make_way_for_bob() -> None:
+    bob = like(ANN, 0.8, 5)
+    twin = like(ANN, 0.99, 6)
+    clip, probe = like(bob, 0.95, 8), like(bob, 0.97, 7)
+    photos = enrolled(Ann=ANN, Anna=twin)
+    his = bobs(like(bob, 0.6, 6), like(BOB, 0.9, 1), clip)
+    rule = Recognizer(Gallery([*photos, *his, denied("Ann", clip), denied("Anna", clip)], "test"))
+    assert [one.person for one in rule.gallery.search(probe)].index("Bob") == 2, "the last of three"
+    assert rule.identify(probe).person == "Bob"
+
+
+def test_who_is_denied_still_competes_where_the_other_could_not_be_named() -> None:
+    bob = like(ANN, 0.8, 5)
+    clip, probe = like(bob, 0.95, 8), like(bob, 0.97, 7)
+    his = bobs(clip, like(person(8), 1.0, 1), like(person(9), 1.0, 2), person(10))
+    rule = Recognizer(Gallery([*enrolled(Ann=ANN), *his, denied("Ann", clip)], "test"))
+    score = rule.gallery.score(probe, "Bob")
+    assert score is not None and score < rule.threshold
+    found = rule.identify(probe)
+    assert found.person is None and found.best is not None and found.best.person == "Ann"
+    assert found.against is not None
+
+
+def test_a_named_visit_is_compared_with_the_denied_faces_too() -> None:
+    other = like(ANN, 0.75, 4)
+    rule = Recognizer(Gallery([*enrolled(Ann=ANN), denied("Ann", other)], "test"))
+    assert rule.compare(other, "Ann").against == pytest.approx(1.0, abs=1e-5)

@@ -36,7 +36,7 @@ def test_a_threshold_of_ones_own_is_as_good_as_the_rate_that_has_it(people: int,
     limit = visit_threshold_for(people, rate)
     own = promise(people, 3, asked=None, threshold=limit)
     back = rate_for(people, limit)
-    if limit >= 0.9:  # the highest there is: several rates have it
+    if limit >= 0.9 or limit <= 0.36:  # the highest and the lowest there is: several rates have it
         return
     assert back == pytest.approx(rate, rel=1e-3)
     assert own is not None and own.expected == pytest.approx(asked(rate, people).expected, rel=1e-2)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camwatch.identification.recognizer import threshold_for
+from camwatch.identification.recognizer import threshold_for, visit_threshold_for
 from tests.identification.scene import like, person, recognizer
 
 
@@ -132,3 +132,7 @@ def test_a_visit_needs_more_than_a_single_face_but_not_where_the_user_says_what_
         "camera",
         "rate",
     )
+
+
+def test_the_threshold_of_visits_has_the_same_upper_end() -> None:
+    assert visit_threshold_for(10_000, 0.0001) == 0.90

@@ -233,3 +233,104 @@ def test_a_broken_embedding_counts_as_none(value: float, turn: float) -> None:
     assert told(events) == [("recognized", "alice"), ("ended", "alice")]
     assert events[1].faces_used == 17 and events[1].score is not None and events[1].score > 0.9
     check_contract(events)
+
+
+def test_who_left_the_gallery_is_not_named_by_who_stands_beside() -> None:
+    watch = tracker()
+    pair = together(stay(ALICE, seconds=3.0, x=150.0), stay(BOB, seconds=3.0, x=450.0))
+    assert {one.person for one in play(watch, pair)} == {"alice", "bob"}
+    watch.replace_recognizer(recognizer(bob=BOB))
+    taken = {one.person: one.account.taken for one in watch.flush(START + 9.0) if one.account is not None}
+    assert taken.keys() == {"alice", "bob"} and taken["bob"] == ()
+
+
+def test_who_comes_from_far_away_is_named_by_the_good_faces() -> None:
+    events = whole(tracker(), stay(ALICE, seconds=8.0, height=25) + stay(ALICE, begin=8.2, seconds=1.0, height=45))
+    check_contract(events)
+    assert told(events) == [("recognized", "alice"), ("ended", "alice")], "the small ones say nothing, for or against"
+
+
+def test_of_too_many_visits_those_go_that_were_unseen_longest() -> None:
+    watch = VisitTracker("door", KNOWN, node="nvr", visit_gap=1000.0)
+    events = []
+    for number in range(70):
+        events += play(watch, stay(person(100 + number), begin=number * 2.0, seconds=1.0, x=50.0 + 500 * (number % 2)))
+    ended = [event for event in events if event.event_type == "ended"]
+    assert len(ended) == 6 and [event.first_seen for event in ended] == sorted(event.first_seen for event in ended)
+    assert ended[-1].first_seen < START + 14.0, "the first who came"
+
+
+def test_a_small_face_a_little_like_her_does_not_keep_her_present() -> None:
+    watch = tracker()
+    tiny = stay(like(ALICE, 0.47, seed=9), begin=2.2, seconds=30, height=38, cosine=0.99)
+    events = play(watch, stay(ALICE, seconds=2, height=60) + tiny)
+    assert told(events) == [("recognized", "alice"), ("ended", "alice")]
+
+
+def test_who_is_followed_by_place_after_blindness_must_prove_to_be_the_person() -> None:
+    watch = tracker()
+    events = play(watch, stay(ALICE, seconds=2))
+    watch.excuse(START + 20.0)
+    events += play(watch, stay(None, begin=20.2, seconds=0.6, height=90.0))
+    assert watch.state().visits == 1, "goes on by its place"
+    events += whole(watch, stay(STRANGER, begin=21.0, seconds=4.0))
+    check_contract(events)
+    assert told(events) == [("recognized", "alice"), ("unknown", None), ("ended", "alice"), ("ended", None)]
+
+
+def test_of_two_lookalikes_about_as_like_the_first_keeps_the_name() -> None:
+    first, second = like(ALICE, 0.80, seed=1), like(ALICE, 0.83, seed=2)
+    seen = [
+        frame(number / 5, *([face(first, x=150)] + ([face(second, x=450)] if number > 10 else [])))
+        for number in range(40)
+    ]
+    events = whole(tracker(), seen)
+    check_contract(events)
+    assert told(events) == [("recognized", "alice"), ("unknown", None), ("ended", "alice"), ("ended", None)]
+
+
+def test_who_stood_beside_her_does_not_take_her_name_when_she_comes_back() -> None:
+    hers, again, lookalike = like(ALICE, 0.95, 1), like(ALICE, 0.60, 2), like(ALICE, 0.80, 3)
+    seen = []
+    for number in range(75):
+        faces = [face(lookalike, x=450)]
+        if number <= 15 or number >= 50:
+            faces.append(face(hers if number <= 15 else again, x=150))
+        seen.append(frame(number / 5, *faces))
+    events = whole(tracker(), seen)
+    check_contract(events)
+    [unknown] = [event for event in events if event.event_type == "unknown"]
+    assert [event.visit_id for event in events if event.person == "alice"].count(unknown.visit_id) == 0
+    assert told(events).count(("recognized", "alice")) == 2
+
+
+def test_who_stood_beside_her_for_one_frame_does_not_go_on_with_her_visit() -> None:
+    lookalike = like(ALICE, 0.62, seed=9)
+    seen = together(stay(ALICE, seconds=2.2, x=150), stay(lookalike, begin=2.2, seconds=4.0, x=450, cosine=0.97))
+    events = whole(tracker(visit_gap=20.0), seen)
+    check_contract(events)
+    assert [event.person for event in events if event.event_type == "ended"].count("alice") == 1
+    [hers] = [event for event in events if event.event_type == "ended" and event.person == "alice"]
+    assert hers.last_seen == START + 2.2 and hers.faces_used == 12
+    assert ("unknown", None) in told(events)
+
+
+def test_who_is_joined_brings_its_company_and_the_names_that_it_cannot_have() -> None:
+    watch = tracker()
+    play(watch, together(*(stay(person(50 + n), seconds=0.2, x=100.0 + 150 * n) for n in range(3))))
+    one, other, third = watch._open
+    other.beside.clear()
+    third.beside.discard(other)
+    one.barred.add("alice")
+    watch._join(one, other)
+    assert other.barred == {"alice"}
+    assert other.beside == {third} and other in third.beside and one not in third.beside
+
+
+def test_who_stood_beside_somebody_forgotten_says_nothing_of_it() -> None:
+    watch = tracker()
+    events = play(watch, together(stay(ALICE, seconds=3, x=150), stay(STRANGER, seconds=3, x=450)))
+    assert ("recognized", "alice") in told(events)
+    watch.forget("alice", START + 3.0)
+    [ended] = watch.flush(START + 3.2)
+    assert ended.account is not None and ended.account.taken == ()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from camwatch.errors import InputError
+from camwatch.errors import InputError, StateError
 from camwatch.publishing import history
 from camwatch.publishing.outbox import EVENTS_FILE, Outbox
 from tests.publishing.events import DECIDED, event, stored
@@ -52,5 +52,5 @@ def test_a_folder_without_history_is_one_clear_line(tmp_path: Path) -> None:
 def test_a_damaged_event_is_one_clear_line(state: Path) -> None:
     with sqlite3.connect(state / EVENTS_FILE) as database:
         database.execute("UPDATE events SET payload = '{' WHERE event_id = 'abcdef'")
-    with pytest.raises(InputError, match=r"events\.sqlite: this event is damaged"):
+    with pytest.raises(StateError, match=r"events\.sqlite: this event is damaged"):
         history.find(state, "abcdef")

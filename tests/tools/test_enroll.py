@@ -52,7 +52,8 @@ def test_good_photos_are_copied_and_embedded(
     assert "Zoë / Adam has 2 photos; three to five" in notes
     status, lines, notes = add("Zoë / Adam", [*photos[1:], photos[3]], faces, analyzer)
     assert status == 0 and [line.split()[0] for line in lines] == ["present", "added", "added", "present"]
-    [hint] = notes.splitlines()
+    hint, promise = notes.splitlines()
+    assert promise.startswith("with false_alarm_rate 0.01 a name needs 0.49; of strangers about ")
     assert f"{photos[3]}: shows the same as zoe_adam/" in hint and "photos of other days would tell more" in hint
     status, lines, _ = add("Eve", [disguised], faces, analyzer)
     assert status == 0, lines

@@ -11,16 +11,18 @@ from camwatch.tools.evaluate.measure import Evaluation
 
 mpl.use("Agg")  # no display, here or ever
 _SIZE = (7.0, 4.5)
+PLOTS = _SIMILARITIES, _ROC, _OPEN_SET = "similarities.png", "roc.png", "open_set.png"
+"""All that are drawn where the figures allow it."""
 
 
 def plots(found: Evaluation) -> dict[str, bytes]:
     """The plots that the figures allow, by file name."""
     drawn = {}
     if found.verification is not None and found.verification.impostor.any() and found.verification.genuine.any():
-        drawn["similarities.png"] = _similarities(found)
-        drawn["roc.png"] = _roc(found)
+        drawn[_SIMILARITIES] = _similarities(found)
+        drawn[_ROC] = _roc(found)
     if found.open:
-        drawn["open_set.png"] = _open_set(found)
+        drawn[_OPEN_SET] = _open_set(found)
     return drawn
 
 

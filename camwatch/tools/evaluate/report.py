@@ -169,9 +169,11 @@ def write_report(folder: Path, found: Evaluation) -> None:
     Raises:
         InputError: A file cannot be written.
     """
-    from camwatch.tools.evaluate.plots import plots  # what draws takes a second to import
+    from camwatch.tools.evaluate.plots import PLOTS, plots  # what draws takes a second to import
 
     drawn = plots(found)
+    for old in (folder / name for name in PLOTS if name not in drawn):  # of another dataset
+        old.unlink(missing_ok=True)
     figures = json.dumps(document(found), ensure_ascii=False, indent=1)
     # names of files may be no UTF-8; so escaped they are what JSON has for them, too
     files = {"evaluation.json": figures.encode("utf-8", "backslashreplace"), **drawn}

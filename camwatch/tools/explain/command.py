@@ -7,12 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from camwatch.errors import InputError, one_line
+from camwatch.errors import InputError, StateError, one_line
 from camwatch.publishing import history
 from camwatch.publishing.accounts import file_of, read_account
 from camwatch.publishing.events import payload
 from camwatch.records import IGNORED, Account, Condition, Event, EventType
-from camwatch.tools.explain.picture import write_picture
+from camwatch.tools.explain.picture import check_suffix, write_picture
 from camwatch.tools.explain.reasons import asked, changes, origin, searched, unused, verdict
 
 
@@ -42,17 +42,25 @@ def explain(
 
     Raises:
         InputError: There is no such event, or the picture cannot be written there.
-        StateError: The state cannot be read.
+        StateError: The state cannot be read, or the account of the event is damaged; the rest has been told then.
     """
     results, notes = results or sys.stdout, notes or sys.stderr
+    if picture is not None:
+        check_suffix(picture)
     event = history.find(state, event_id)
-    account = read_account(file_of(state, event.visit_id, event.seq))
+    account, damage = None, None
+    try:
+        account = read_account(file_of(state, event.visit_id, event.seq))
+    except StateError as error:
+        damage = error  # of the event all is known
     visit = history.of_visit(state, event.visit_id)
     if json_output:
         print(json.dumps(_document(event, account, visit), ensure_ascii=False), file=results)
     else:
-        for line in _text(event, account, visit):
+        for line in _text(event, account, visit, damaged=damage is not None):
             print(one_line(line), file=results)
+    if damage is not None:
+        raise damage
     if picture is not None:
         if account is None:
             raise InputError(f"{event.event_id}: nothing is kept of its faces, so there is nothing to draw")
@@ -61,7 +69,7 @@ def explain(
     return 0
 
 
-def _text(event: Event, account: Account | None, visit: list[Event]) -> list[str]:
+def _text(event: Event, account: Account | None, visit: list[Event], *, damaged: bool) -> list[str]:
     lines = [
         f"event {event.event_id}, number {event.seq} of visit {event.visit_id}",
         f"{event.camera}, {_time(event.decided_at)}: {verdict(event)}",
@@ -74,7 +82,8 @@ def _text(event: Event, account: Account | None, visit: list[Event]) -> list[str
         if event.event_type is EventType.ENDED and other.event_type is not EventType.ENDED
     ]
     if account is None:
-        why = "the visit was ended by the next start" if event.reason == "restart" else "it is gone, or was never kept"
+        why = "it is damaged" if damaged else "it is gone, or was never kept"
+        why = "the visit was ended by the next start" if event.reason == "restart" else why
         return [*lines, "", f"there is no account of it: {why}"]
     lines += ["", f"threshold {event.threshold:.2f}: {origin(event, account)}"]
     lines += _candidates(event, account)
@@ -136,13 +145,14 @@ def _faces(account: Account) -> list[str]:
     for face, scores in zip(account.faces, account.face_scores, strict=True):
         of = face.quality
         near = "  ".join(f"{score:{len(person)}.2f}" for person, score in zip(first, scores, strict=False))
-        when = datetime.fromtimestamp(face.seen).strftime("%H:%M:%S.%f")[:12]
+        when = datetime.fromtimestamp(round(face.seen, 3)).strftime("%H:%M:%S.%f")[:12]  # rounded as in events
         lines.append(f"  {when:12}  {of.height:6.0f}  {of.sharpness:5.0f}  {of.turn:4.2f}  {of.score:7.2f}  {near}")
     return lines
 
 
 def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
+    """Local time, and which that is: events have UTC."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def _document(event: Event, account: Account | None, visit: list[Event]) -> dict[str, object]:

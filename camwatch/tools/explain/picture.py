@@ -32,8 +32,7 @@ def write_picture(path: Path, event: Event, account: Account, faces: Path | None
     Raises:
         InputError: The suffix is another one, or the file cannot be written.
     """
-    if path.suffix.lower() not in _SUFFIXES:
-        raise InputError(f"{path}: a picture is written as {', '.join(_SUFFIXES)}")
+    check_suffix(path)
     done, data = cv2.imencode(path.suffix.lower(), cv2.cvtColor(draw(event, account, faces), cv2.COLOR_RGB2BGR))
     if not done:
         raise InputError(f"{path}: the picture cannot be encoded")
@@ -41,6 +40,16 @@ def write_picture(path: Path, event: Event, account: Account, faces: Path | None
         write_whole(path, data.tobytes())
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a kind of picture that is not written.
+
+    Raises:
+        InputError: It is one.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        raise InputError(f"{path}: a picture is written as {', '.join(_SUFFIXES)}")
 
 
 def draw(event: Event, account: Account, faces: Path | None) -> Picture:
