@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.engine.photos import read_photo
 from camwatch.errors import InputError, PhotoError
+from camwatch.identification.faces import scan
 from camwatch.records import Box, Detection, Picture
 from camwatch.tools.align import align
 from tests.conftest import Footage
@@ -113,6 +114,16 @@ def test_a_dataset_without_a_face_is_refused(analyzer: FaceAnalyzer, tmp_path: P
             notes=io.StringIO(),
         )
     assert "Number of successfully aligned images: 0" in results.getvalue()
+
+
+def test_a_name_that_no_folder_can_have_goes_with_the_crops(tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "out"
+    save(np.zeros((200, 200, 3), np.uint8), raw / "a_b" / "1.png")
+    save(np.zeros((200, 200, 3), np.uint8), raw / "Eve" / "1.png")
+    (raw / "a_b" / "person.json").write_text('{"version": 1, "name": "a/b"}')
+    finder, results = OneFace(Box(50, 50, 120, 130)), io.StringIO()
+    align(raw, out, image_size=160, margin=32, analyzer=finder, results=results, notes=io.StringIO())
+    assert scan(out).people == ("Eve", "a/b")
 
 
 def test_wrong_folders_are_refused(raw: Path, tmp_path: Path) -> None:

@@ -49,6 +49,14 @@ def painted(folder: Path, people: dict[str, int]) -> Path:
     return folder
 
 
+def test_plots_of_another_dataset_do_not_stay_in_the_report(tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    ran(painted(tmp_path / "a", {"Ann": 4, "Bob": 3}), aligned=True, report=report, galleries=5, analyzer=Painted())
+    assert (report / "roc.png").exists()
+    ran(painted(tmp_path / "b", {"Ann": 4}), aligned=True, report=report, galleries=5, analyzer=Painted())
+    assert {path.name for path in report.iterdir()} == {"evaluation.json", "index.html"}
+
+
 def test_a_report_is_there_whole_private_and_loads_nothing(tmp_path: Path) -> None:
     people = {"Ann": 4, "Bob": 3, "<script>alert(1)<b>": 3, "Zoë": 1}
     folder = painted(tmp_path / "set", people)

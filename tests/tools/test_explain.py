@@ -12,12 +12,13 @@ import cv2
 import numpy as np
 import pytest
 
-from camwatch.errors import InputError
+from camwatch.errors import InputError, StateError
 from camwatch.identification.decision import Rule
 from camwatch.identification.evidence import KEPT_FACES
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.visits import VisitTracker
+from camwatch.publishing.accounts import file_of
 from camwatch.publishing.archive import Archive
 from camwatch.publishing.events import encode, payload
 from camwatch.publishing.outbox import EVENTS_FILE, Outbox
@@ -183,6 +184,18 @@ def test_without_an_account_what_the_event_says_is_still_told(tmp_path: Path) ->
     assert document(tmp_path, event)["account"] is None
     with pytest.raises(InputError, match="nothing to draw"):
         said(tmp_path, event, picture=tmp_path / "why.png")
+
+
+def test_where_the_account_is_damaged_the_event_is_still_told(tmp_path: Path) -> None:
+    event = of(watched(tmp_path, stay(ANN)), EventType.RECOGNIZED)
+    account = file_of(tmp_path, event.visit_id, event.seq)
+    account.write_bytes(account.read_bytes()[:300])
+    results = io.StringIO()
+    with pytest.raises(StateError, match="damaged"):
+        explain(event.event_id, tmp_path, json_output=False, picture=None, faces=None, results=results)
+    assert "this is Ann" in results.getvalue() and "no account of it: it is damaged" in results.getvalue()
+    with pytest.raises(InputError, match="a picture is written as"):
+        explain(event.event_id, tmp_path, json_output=False, picture=Path("w.gif"), faces=None, results=results)
 
 
 def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:

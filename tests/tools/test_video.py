@@ -1,5 +1,7 @@
 """The MP4 writer: times as given, even sizes, whole or not at all."""
 
+import os
+import stat
 from pathlib import Path
 
 import av
@@ -47,6 +49,14 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     with Mp4Writer(path):
         pass
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "x.mp4"
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="no file is there"):
+        Mp4Writer(path)
+    assert stat.S_ISFIFO(path.stat().st_mode) and list(tmp_path.iterdir()) == [path]
 
 
 def test_an_ffmpeg_without_the_encoder_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
