@@ -14,7 +14,7 @@ from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.engine.image_header import read_header
 from camwatch.engine.photos import enroll_content, enroll_photo, load_photo
 from camwatch.errors import InputError, PhotoError, one_line
-from camwatch.files import as_owner_of
+from camwatch.files import private_folder
 from camwatch.identification.cache import read_cache
 from camwatch.identification.faces import FolderScan, scan, store_photo
 from camwatch.identification.folder import locked
@@ -190,7 +190,7 @@ class _Desk:
         hints = self._hints(path, probe)
         header = read_header(data)
         suffix = _SUFFIXES[header.format] if header else path.suffix
-        with as_owner_of(self._faces), self._alone():
+        with self._alone():
             if self._caught_up():  # another `enroll` was here since
                 if self._present(path, data, digest):
                     return f"present  {path}: in the gallery already", []
@@ -209,7 +209,7 @@ class _Desk:
     def _alone(self) -> Iterator[None]:
         """Between the last look at the gallery and the new photo in it nobody else may enroll."""
         try:
-            self._faces.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self._faces)
             with locked(self._faces, _PATIENCE):
                 yield
         except OSError as error:
@@ -362,8 +362,7 @@ class _Desk:
     def keep(self) -> int:
         """Save the embeddings beside the photos; how many photos the person has."""
         if self._changed and self._faces.is_dir():
-            with as_owner_of(self._faces):
-                save(self._faces, self._analyzer.network, self._enrolled)
+            save(self._faces, self._analyzer.network, self._enrolled)
         return sum(owner[1:] == (self._name, False) for owner in self._owners)
 
     def _judge(self) -> None:
