@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from camwatch.records import Embedding
-from tests.accuracy import openset
+from tests.accuracy import openset, promised
 from tests.accuracy.faces import FRAMES, Faces, Seen
 from tests.accuracy.galleries import KINDS, Kind, Photos, draw, probes
 from tests.accuracy.groups import groups
@@ -86,6 +86,24 @@ def test_many_probes_at_once_are_searched_for_as_the_product_does(faces: Faces) 
         assert found is not None and (int(found.person), found.score) == (who, pytest.approx(score, abs=1e-5))
     said = answers(trial.photos, given, 0.01)
     assert [-1 if (one := rule.identify(mean).person) is None else int(one) for mean in given.pooled] == said.tolist()
+
+
+def test_a_promise_takes_the_worst_share_and_the_worst_spread_of_all_kinds(
+    faces: Faces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One kind names more strangers everywhere, the other many in some galleries and nobody in the rest."""
+    named = {"still": [3, 3, 3, 3], "visit": [0, 0, 0, 8], "mixed": [1, 1, 1, 1]}
+    counts = {kind: iter(each) for kind, each in named.items()}
+
+    def said(_photos: Photos, asked: tuple[str, int], _rate: float) -> NDArray[np.int64]:
+        few = next(counts[asked[0]])
+        return np.array([-1] * asked[1] + [0] * few + [-1] * (30 - few))  # the enrolled come first
+
+    monkeypatch.setattr(promised, "probes", lambda _faces, trial, kind: (kind, len(trial.own)))
+    monkeypatch.setattr(promised, "answers", said)
+    share, most = promised.measured(faces, 3, 3, 0.01, galleries=4)
+    assert share == pytest.approx(0.1)
+    assert most == promised.spread(np.array(named["visit"]), np.full(4, 30)) > 0.2
 
 
 @pytest.mark.parametrize("name", [*RULES, "logistic"])

@@ -81,3 +81,9 @@ def test_a_photo_is_seen_closely_and_widely_and_mirrored() -> None:
     assert wide[80, 0, 0] < close[80, 0, 0]
     assert np.array_equal(mirrored, close[:, ::-1])
     assert np.array_equal(wide_mirrored, wide[:, ::-1])
+
+
+def test_a_chip_that_shrinks_is_averaged() -> None:
+    board = (np.indices((640, 640)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    small = chip(np.repeat(board[..., None], 3, axis=2), Box(80, 80, 560, 560), margin=0.0)  # a third of its size
+    assert small.std() < 20 and abs(float(small.mean()) - 127.5) < 2

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from camwatch import arrays
+from camwatch.identification import cache as cache_module
 from camwatch.identification.cache import CACHE_FILE, keep_rows, read_cache, write_cache
 from camwatch.records import Enrolled, Quality
 from tests.identification.scene import GOOD, person
@@ -160,3 +161,12 @@ def test_a_header_that_is_no_python_is_damage(tmp_path: Path) -> None:
         file.writestr("x.npy", b"\x93NUMPY\x01\0" + struct.pack("<H", 20) + b"{'descr': [((" + b"'" * 3 + b"\n   ")
     with pytest.raises(ValueError, match="not a whole file of arrays"):
         arrays.read_arrays(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("odd", [("aa", -2, 1, [1, 1, 0, 1]), ("aa", 0, 1, [float("nan"), 1, 0, 1])])
+def test_an_index_that_no_cache_has_is_damage(tmp_path: Path, odd: tuple[object, ...]) -> None:
+    rows = np.stack([person(1), person(2)])
+    index = json.dumps({"version": cache_module._VERSION, "network": "net", "photos": [odd]})
+    np.savez(tmp_path / "x.npz", embeddings=rows, index=np.array(index))
+    (tmp_path / "x.npz").rename(tmp_path / CACHE_FILE)
+    assert read_cache(tmp_path, "net") == {}

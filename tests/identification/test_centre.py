@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from camwatch.engine.weights import FACENET_NETWORK
 from camwatch.errors import WeightsError
 from camwatch.identification import centre
+from camwatch.identification.centre import centre_of
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
 from tests.accuracy.centre import direction
@@ -84,3 +85,8 @@ def test_a_damaged_file_is_told_by_name(
     monkeypatch.setattr(centre, "PACKAGED", file)
     with pytest.raises(WeightsError, match=r"centre\.npz: missing or damaged"):
         centre.centre_of(FACENET_NETWORK)
+
+
+def test_the_centre_is_as_far_as_it_was_measured_best() -> None:
+    centre = centre_of(FACENET_NETWORK)
+    assert centre is not None and float(np.linalg.norm(centre)) == pytest.approx(0.2, abs=1e-4)

@@ -188,3 +188,29 @@ def test_what_is_found_at_a_height_is_what_was_accepted() -> None:
     found = open_set(faces, 5, 1, rate=0.01, galleries=20, seed=0)
     assert found is not None and found.found.value < 1.0
     assert sum(part.count for _, part in found.by_height) == found.found.count
+
+
+def test_who_is_nearer_to_another_is_wrong_only_where_a_name_was_given() -> None:
+    faces_ = dataset(dict.fromkeys(range(1, 7), 4), cosine=0.95)
+    embeddings = faces_.embeddings.copy()
+    first, second = faces_.of(0), faces_.of(1)
+    embeddings[first[0]] = like(person(2), 0.95, 700)  # a picture of the second person in the first one's folder
+    embeddings[first[1]] = like(person(2), 0.25, 701)  # hardly like anybody, least unlike the second
+    mixed = Faces(embeddings, embeddings, faces_.people, faces_.names, faces_.heights, "test")
+    found = open_set(mixed, 5, 1, rate=0.01, galleries=200, seed=0)
+    assert found is not None and second.size and 0 < found.wrong.count < found.found.total - found.found.count
+    never = embeddings.copy()
+    never[first[0]] = like(person(1), 0.95, 702)
+    calm = Faces(never, never, faces_.people, faces_.names, faces_.heights, "test")
+    again = open_set(calm, 5, 1, rate=0.01, galleries=200, seed=0)
+    assert again is not None and again.wrong.count == 0 and again.found.count < again.found.total
+
+
+def test_the_nearest_of_an_odd_picture_is_never_its_own_person() -> None:
+    found = odd_ones(dataset({1: 4, 2: 4, 3: 4}, cosine=0.9), 12)
+    assert len(found) == 12 and all(near.one != near.other for _, _, near in found)
+
+
+def test_ten_accepted_pairs_support_a_rate() -> None:
+    faces_ = dataset({1: 10, 2: 10})
+    assert [point.far for point in verification(faces_, (0.1, 0.099), seed=0).points] == [0.1]

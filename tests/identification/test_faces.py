@@ -324,3 +324,48 @@ def test_a_folder_that_cannot_be_read_is_told_once_and_stops_nobody() -> None:
             os.seteuid(0)
         assert found.people == ("Ann",)
         assert any("roots: cannot be listed: Permission denied" in one for one in found.problems)
+
+
+def test_who_is_only_denied_is_nobody_of_the_folder(tmp_path: Path) -> None:
+    faces.store_photo(tmp_path, "Ann", b"1", ".jpg", negative=True)
+    assert faces.scan(tmp_path).people == () and len(faces.scan(tmp_path).photos) == 1
+
+
+def test_a_stranger_whom_two_are_denied_to_be_stays_denied_for_the_other(tmp_path: Path) -> None:
+    for name, photo in (("Ann", b"1"), ("Bob", b"22")):
+        faces.store_photo(tmp_path, name, photo, ".jpg")
+        faces.store_photo(tmp_path, name, b"stranger", ".jpg", negative=True)
+    faces.forget(tmp_path, "Ann")
+    assert [(one.person, one.negative) for one in faces.scan(tmp_path).photos] == [("Bob", False), ("Bob", True)]
+
+
+def test_behind_a_link_the_name_and_what_is_not_read_are_erased_too(tmp_path: Path) -> None:
+    gallery, home = tmp_path / "faces", tmp_path / "elsewhere"
+    gallery.mkdir()
+    home.mkdir()
+    for name in ("1.jpg", "2.heic", ".3.jpg.x.new", "notes.txt"):
+        (home / name).write_bytes(b"x")
+    (home / "person.json").write_text('{"version": 1, "name": "Ann"}')
+    (gallery / "a").symlink_to(home)
+    faces.forget(gallery, "Ann")
+    assert [path.name for path in home.iterdir()] == ["notes.txt"] and list(gallery.iterdir()) == []
+
+
+def test_a_photo_changed_with_its_old_time_and_size_is_hashed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faces, "_SETTLED_NS", -(10**12))
+    path = faces.store_photo(tmp_path, "Ann", b"one", ".jpg")
+    [first] = faces.scan(tmp_path).photos
+    before = path.stat()
+    while path.stat().st_ctime_ns == before.st_ctime_ns:
+        path.write_bytes(b"two")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    [second] = faces.scan(tmp_path).photos
+    assert second.sha256 != first.sha256
+
+
+def test_a_fresh_photo_is_not_known_by_its_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    faces.store_photo(tmp_path, "Ann", b"one", ".jpg")
+    monkeypatch.setattr(faces, "_known_digest", lambda *_: pytest.fail("written a moment ago"))
+    assert len(faces.scan(tmp_path).photos) == 1

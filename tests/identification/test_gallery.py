@@ -53,3 +53,9 @@ def test_templates_cannot_be_changed_and_nonsense_is_refused() -> None:
 def test_opposite_photos_are_like_nobody_rather_than_an_error() -> None:
     gallery = Gallery([Enrolled("alice", "a.jpg", "1", np.stack([person(1), -person(1)]), GOOD)], "net")
     assert gallery.search(person(1))[0].score == 0.0
+
+
+def test_the_fewest_photos_are_those_of_who_has_fewest() -> None:
+    more = [Enrolled("Bob", f"Bob/{n}.jpg", f"b{n}", like(person(2), 0.9, n)[None], GOOD) for n in range(2, 4)]
+    assert Gallery([*enrolled(Ann=person(1), Bob=person(2)), *more], "test").fewest_photos == 1
+    assert Gallery([], "test").fewest_photos == 0

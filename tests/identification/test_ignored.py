@@ -89,3 +89,15 @@ def test_another_list_counts_from_the_next_visit_on() -> None:
 def test_an_account_has_the_digest_of_who_is_ignored_so_that_forget_finds_it() -> None:
     event = whole(tracker(), stay(ANN, seconds=3.0))[0]
     assert event.account is not None and event.account.untold == ("", name_digest("Postman"))
+
+
+def test_when_somebody_to_be_ignored_was_seen_is_not_known_either() -> None:
+    visits = tracker()
+    first = stay(POST, seconds=2.0, x=100.0)
+    unsure = stay(like(POST, 0.36, 8), begin=2.6, seconds=2.2, x=500.0, cosine=0.99)
+    sure = stay(like(POST, 0.75, 8), begin=5.0, seconds=5.0, x=500.0, cosine=0.99)
+    play(visits, first)
+    assert (visits.state().seen, visits.state().last_person) == ({}, None)
+    events = play(visits, [*unsure, *sure])
+    assert told(events) == [("unknown", None), ("ended", None)], "joined: the two are one"
+    assert (visits.state().seen, visits.state().last_person) == ({}, None)

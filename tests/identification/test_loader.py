@@ -1,9 +1,11 @@
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from camwatch.errors import PhotoError
-from camwatch.identification import faces as faces_module
+from camwatch.identification import faces
 from camwatch.identification.cache import CACHE_FILE, read_cache
 from camwatch.identification.faces import forget, scan, store_photo
 from camwatch.identification.folder import locked
@@ -132,7 +134,7 @@ def test_nobody_writes_what_is_known_of_a_gallery_while_another_does(
     before = read_cache(tmp_path, "net").keys()
     found = scan(tmp_path)
     mine, _ = split(found, read_cache(tmp_path, "net"))
-    monkeypatch.setattr(faces_module, "locked", lambda folder: locked(folder, 0.1))
+    monkeypatch.setattr(faces, "locked", lambda folder: locked(folder, 0.1))
     with locked(tmp_path):
         assert not save(tmp_path, "net", [], timeout=0.1)
         with pytest.raises(PhotoError, match="another camwatch writes there"):
@@ -140,3 +142,15 @@ def test_nobody_writes_what_is_known_of_a_gallery_while_another_does(
     assert read_cache(tmp_path, "net").keys() == before and scan(tmp_path).people == ("ann", "bob")
     assert mine and save(tmp_path, "net", mine, timeout=0.1)
     assert forget(tmp_path, "ann").cached == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes into the folders of others")
+def test_what_root_loads_is_cached_for_the_owner_of_the_gallery() -> None:
+    with tempfile.TemporaryDirectory() as open_to_all:
+        Path(open_to_all).chmod(0o755)
+        gallery = Path(open_to_all, "faces")
+        faces.store_photo(gallery, "ann", b"ok 1", ".jpg")
+        for path in (gallery, *gallery.rglob("*")):
+            os.chown(path, 65534, 65533)
+        load_folder(gallery, "net", Enroller())
+        assert (gallery / CACHE_FILE).stat().st_uid == 65534 and os.geteuid() == 0

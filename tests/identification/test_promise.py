@@ -114,3 +114,17 @@ def test_every_figure_is_a_share_that_grows_with_the_rate() -> None:
         rows = np.array([table[rate, photos] for rate in (0.001, 0.01, 0.05)])
         assert rows.shape == (3, 5, 2) and (rows >= 0).all() and (rows < 0.2).all()
         assert (np.diff(rows[:, :, 0], axis=0) >= 0).all() and (rows[:, :, 1] >= rows[:, :, 0]).all()
+
+
+def test_at_most_is_the_bound_of_what_galleries_differ_by() -> None:
+    said = promise(1, 5, asked=0.05, threshold=visit_threshold_for(1, 0.05))
+    assert said is not None and (said.expected, said.spread) == (0.0207, 0.0384)
+    z, n, bound = 1.96, STRANGERS, 0.0384  # Wilson's upper end
+    high = (bound + z * z / (2 * n) + z * (bound * (1 - bound) / n + z * z / (4 * n * n)) ** 0.5) / (1 + z * z / n)
+    assert said.most == pytest.approx(high)
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(0.1, 2 * 0.0378), (0.0001, 0.0031 / 10)])
+def test_beyond_the_rates_that_were_measured_it_is_in_proportion(rate: float, expected: float) -> None:
+    said = promise(10, 5, asked=rate, threshold=visit_threshold_for(10, rate))
+    assert said is not None and said.expected == pytest.approx(expected)

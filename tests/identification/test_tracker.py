@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from camwatch.identification.evidence import Gates
 from camwatch.identification.tracker import Tracker
 from camwatch.records import Face
@@ -114,3 +116,22 @@ def test_a_crowd_is_cut_to_the_largest_faces() -> None:
 
 def test_numbers_are_the_instances_own() -> None:
     assert numbers(tracker(), 0.0, anna(300)) == numbers(tracker(), 0.0, anna(300)) == [1]
+
+
+def test_of_too_many_tracks_the_latest_stay() -> None:
+    tracks = Tracker(Gates(), lifetime=1000.0, most=2)
+    for number in range(8):
+        tracks.update(frame(float(number), face(person(200 + number), x=100.0 * number)), START + number)
+    assert [track.number for track in tracks.tracks] == [5, 6, 7, 8]
+
+
+def test_a_skipped_face_is_of_whom_its_follower_was_and_certain_only_then() -> None:
+    tracks = Tracker(Gates(), lifetime=10.0)
+    [first] = tracks.update(frame(0.0, replace(face(person(1)), follow=7)), START)
+    [going_on] = tracks.update(frame(0.2, replace(face(None), follow=7, skipped=True)), START + 0.2)
+    assert going_on.track is first.track and going_on.certain and not going_on.usable
+    [strange] = tracks.update(frame(0.4, replace(face(None, x=500.0), follow=8, skipped=True)), START + 0.4)
+    assert strange.track is not first.track and not strange.certain
+    [nobody] = tracks.update(frame(0.6, replace(face(None, x=100.0), skipped=True)), START + 0.6)
+    [again] = tracks.update(frame(0.8, replace(face(None, x=600.0), skipped=True)), START + 0.8)
+    assert nobody.track is not again.track

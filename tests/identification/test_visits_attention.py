@@ -249,3 +249,11 @@ def test_evidence_of_two_tracks_is_the_sum_of_both() -> None:
     one.merge(other)
     assert (one.seen, one.used, one.strong, one.poor, one.skipped, one.weak.total()) == (10, 6, 4, 4, 2, 2)
     assert one.vouched == 4
+
+
+def test_a_name_that_the_visit_would_not_get_any_more_is_not_settled() -> None:
+    watch = tracker()
+    attend(watch, stay(ALICE, seconds=6))
+    assert watch.settled().named
+    watch.replace_recognizer(recognizer(alice=ALICE, bob=BOB, threshold=0.9999))
+    assert not watch.settled().named

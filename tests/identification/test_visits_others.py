@@ -334,3 +334,35 @@ def test_who_stood_beside_somebody_forgotten_says_nothing_of_it() -> None:
     watch.forget("alice", START + 3.0)
     [ended] = watch.flush(START + 3.2)
     assert ended.account is not None and ended.account.taken == ()
+
+
+def test_the_end_of_who_is_no_longer_enrolled_is_not_noted_as_below_the_threshold(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    watch = tracker()
+    play(watch, stay(ALICE, seconds=2))
+    watch.replace_recognizer(recognizer(bob=BOB))
+    with caplog.at_level(logging.INFO):
+        watch.flush(START + 4)
+    assert "visit of alice" not in caplog.text
+
+
+def test_two_visits_that_were_both_told_of_each_end_though_they_come_to_look_alike() -> None:
+    along, across = person(60), person(61)
+    across = (across - (across @ along) * along) / np.linalg.norm(across - (across @ along) * along)
+
+    def at(degrees: float) -> np.ndarray:
+        turned = np.cos(np.radians(degrees)) * along + np.sin(np.radians(degrees)) * across
+        return np.asarray(turned, np.float32)
+
+    seen = [frame(number / 5, face(at(0.0), x=100)) for number in range(12)]
+    seen += [frame(3.0 + number / 5, face(at(75.0 if number < 12 else 40.0), x=500)) for number in range(60)]
+    events = whole(tracker(visit_gap=30.0), seen)
+    check_contract(events)
+    assert sorted(told(events), key=str) == [("ended", None)] * 2 + [("unknown", None)] * 2
+
+
+def test_other_rules_count_from_the_next_face_on() -> None:
+    watch = tracker()
+    watch.change(visit_gap=5.0, threshold=0.999, false_alarm_rate=None, min_face=40.0)
+    assert told(whole(watch, stay(ALICE, seconds=3.0))) == [("unknown", None), ("ended", None)]

@@ -17,7 +17,18 @@ from camwatch.publishing import accounts, archive
 from camwatch.publishing.accounts import ACCOUNTS_FOLDER, file_of, read_account, to_bytes
 from camwatch.publishing.archive import Archive
 from camwatch.publishing.traces import traces
-from camwatch.records import Account, Candidate, Condition, Embedding, EventType, NearPhoto, Picture, Quality, UsedFace
+from camwatch.records import (
+    IGNORED,
+    Account,
+    Candidate,
+    Condition,
+    Embedding,
+    EventType,
+    NearPhoto,
+    Picture,
+    Quality,
+    UsedFace,
+)
 from tests.publishing.events import event, keep
 
 NOW = 1_795_000_000.0
@@ -267,3 +278,67 @@ def test_accounts_of_before_are_read_and_found(tmp_path: Path) -> None:
     read = read_account(file_of(tmp_path, "v", 1))
     assert read is not None and (read.rival, read.untold, read.poor) == (True, (), -1)
     assert accounts.went_on_as(file_of(tmp_path, "v", 1), "Zoë") is False, "no similarity was searched with"
+
+
+def test_of_who_is_to_be_ignored_no_face_is_kept(tmp_path: Path) -> None:
+    archived = Archive(tmp_path, faces=True, keep=10, max_age=1e6)
+    his = event(event_type=EventType.ENDED, account=account(), visit_id="v", person=None, reason=IGNORED)
+    keep(archived, his, NOW)
+    read = read_account(file_of(tmp_path, "v", 1))
+    assert read is not None and read.pooled is None and all(face.chip is None for face in read.faces)
+
+
+def test_numbers_that_are_none_are_damage(tmp_path: Path) -> None:
+    whole = account()
+    spoilt = [replace(face, embedding=face.embedding * np.float32("nan")) for face in whole.faces]
+    file = tmp_path / "v.1.npz"
+    file.write_bytes(to_bytes(replace(whole, faces=tuple(spoilt))))
+    with pytest.raises(StateError, match="damaged"):
+        read_account(file)
+    file.write_bytes(to_bytes(whole))
+    with np.load(io.BytesIO(file.read_bytes())) as loaded:
+        arrays = dict(loaded)
+    index = json.loads(arrays["index"].tobytes())
+    index["naming"][0][1] = float("nan")
+    arrays["index"] = np.frombuffer(json.dumps(index).encode(), np.uint8)
+    np.savez(file, **arrays)
+    with pytest.raises(StateError, match="damaged"):
+        read_account(file)
+
+
+def test_the_picture_is_published_with_the_decision_and_not_with_the_end() -> None:
+    assert archive.shows_face(event(chip=chip(1)))
+    assert not archive.shows_face(event(event_type=EventType.ENDED, chip=chip(1)))
+
+
+def test_nothing_is_read_of_what_is_too_large_for_an_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "LARGEST", 10)
+    (tmp_path / "a").write_bytes(b"x" * 11)
+    (tmp_path / "b").write_bytes(b"x" * 10)
+    assert archive._content(tmp_path / "a") == b"" and archive._content(tmp_path / "b") == b"x" * 10
+
+
+def test_what_cannot_be_pruned_stops_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archived = Archive(tmp_path, faces=True, keep=10, max_age=1e6)
+    for number in range(4):
+        keep(archived, event(account=account(), visit_id=f"v{number}", chip=chip(1)), NOW + number)
+    real = Path.unlink
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "v0.jpg":
+            raise PermissionError(1, "Operation not permitted")
+        real(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    with pytest.raises(PermissionError):
+        archive.prune(tmp_path, keep=1, max_age=1e6, now=NOW + 10)
+    assert sorted(path.name for path in (tmp_path / "snapshots").iterdir()) == ["v0.jpg", "v3.jpg"]
+    assert sorted(path.name for path in (tmp_path / "accounts").iterdir()) == ["v2.1.npz", "v3.1.npz"]
+
+
+def test_an_account_of_somebody_to_be_ignored_is_a_trace(tmp_path: Path) -> None:
+    hidden = replace(
+        account("Ann", "somebody to be ignored"), untold=("", name_digest("Zoë")), taken=(), photos_near=()
+    )
+    keep(Archive(tmp_path, faces=True, keep=10, max_age=1e6), event(account=hidden, visit_id="v", person="Ann"), NOW)
+    assert len(traces(tmp_path, "Zoë")) == 1 and traces(tmp_path, "Zoe") == []

@@ -43,3 +43,12 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "forget").write_text("")
     with pytest.raises(StateError, match=r"forget: cannot leave a request here: File exists"):
         Requests(tmp_path).ask("Sam", "sam")
+
+
+def test_a_link_is_no_request(tmp_path: Path) -> None:
+    asked = Requests(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    request = asked.ask("Sam", "sam")
+    (tmp_path / "forget").mkdir()
+    (tmp_path / "forget" / "0.json").symlink_to(request.path)
+    assert Requests(tmp_path).waiting() == []

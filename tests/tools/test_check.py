@@ -8,16 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import yaml
 
 from camwatch.capture import source as capture
 from camwatch.capture.trust import Trust
+from camwatch.engine.weights import FACENET_NETWORK
 from camwatch.errors import ConfigError, DeliveryError, SourceRefused
+from camwatch.identification.promise import told
+from camwatch.identification.recognizer import visit_threshold_for
 from camwatch.publishing import mqtt
 from camwatch.publishing.broker import Broker
 from camwatch.tools.check import check
 from camwatch.tools.schema import schema
+from tests.tools.pictures import save
 
 CONFIG = """
 mqtt: {host: 127.0.0.1, username: u, password: hunter2}
@@ -50,7 +55,7 @@ def test_the_resolved_configuration_is_yaml_on_stdout(config: Path) -> None:
     status, out, err = run(config)
     first, second = err.splitlines()
     assert (status, first) == (0, f"{config}: no problems, 4 cameras")
-    assert second.startswith("recognition: people 1, photos 1; a name needs 0.49; of strangers about 0.32 %")
+    assert second.startswith("recognition: people 1, photos 1; a name needs 0.49; of strangers about 0.35 %")
     resolved = yaml.safe_load(out)
     assert resolved["mqtt"]["password"] == "***"
     assert resolved["cameras"]["door"]["source"] == "rtsp://***@10.0.0.2/s"
@@ -187,3 +192,21 @@ def test_a_gallery_without_anybody_is_told_of(tmp_path: Path) -> None:
     err = io.StringIO()
     assert check(path, probe=False, out=io.StringIO(), err=err) == 0
     assert "recognition.faces: nobody is enrolled yet" in err.getvalue()
+
+
+def test_with_other_weights_nothing_is_promised(config: Path) -> None:
+    config.write_text(CONFIG + "engine: {facenet_weights: film.mp4}\n")
+    assert "nothing was measured with the network facenet-inception-resnet-v1-512-" in run(config)[2]
+
+
+def test_who_has_fewest_photos_makes_the_promise(config: Path) -> None:
+    for number in range(4):
+        save(np.full((9, 9, 3), number, np.uint8), config.parent / "faces" / "Bob" / f"{number}.png")
+    limit = visit_threshold_for(2, 0.01)
+    few, many = (told(2, photos, asked=0.01, threshold=limit, network=FACENET_NETWORK) for photos in (1, 4))
+    assert few != many and few in run(config)[2] and many not in run(config)[2]
+
+
+def test_thirty_pixels_do_count(config: Path) -> None:
+    config.write_text(CONFIG.replace("source: film.mp4", "source: film.mp4, min_face: 30"))
+    assert len(run(config)[2].splitlines()) == 2

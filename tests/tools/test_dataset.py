@@ -154,3 +154,35 @@ def test_embeddings_are_the_mean_of_face_and_mirror_image(tmp_path: Path) -> Non
     assert np.allclose(one.embedding, other.embedding) and np.linalg.norm(one.embedding) == pytest.approx(1.0)
     assert [Path(path).name for path, _ in left_out] == ["bad.png"]
     assert sum(steps) == 3
+
+
+def test_pictures_of_who_is_not_the_person_are_not_of_the_dataset(tmp_path: Path) -> None:
+    save(np.zeros((9, 9, 3), np.uint8), tmp_path / "Ann" / "1.png")
+    save(np.ones((9, 9, 3), np.uint8), tmp_path / "Ann" / "not" / "2.png")
+    [ann] = read_dataset(tmp_path, lambda line: pytest.fail(line))
+    assert [photo.path.name for photo in ann.photos] == ["1.png"]
+
+
+def test_the_largest_face_is_embedded_and_not_a_small_one_in_the_middle(tmp_path: Path) -> None:
+    picture = np.full((360, 640, 3), 60, np.uint8)
+    small, large = Box(310, 170, 335, 200), Box(400, 150, 429, 188)
+    picture[140:200, 385:445] = (250, 0, 0)
+    photo = PhotoFile("a", save(picture, tmp_path / "a" / "x.png"), "0")
+    [one] = embed_dataset(Networks([small, large]), [photo], aligned=False, note=print, done=lambda count: None)
+    assert one.height == large.height and one.embedding[0] > 10 * one.embedding[1]
+
+
+def test_a_face_is_searched_for_as_it_is_and_not_mirrored(tmp_path: Path) -> None:
+    picture = np.full((160, 160, 3), 40, np.uint8)
+    picture[:, :80] = 200
+    photo = PhotoFile("a", save(picture, tmp_path / "a" / "x.png"), "0")
+    [one] = embed_dataset(Networks(), [photo], aligned=True, note=print, done=lambda count: None)
+    expected = Networks().embed(picture[None])[0]
+    assert np.allclose(one.single, expected) and not np.allclose(one.single, one.embedding)
+
+
+def test_the_way_to_the_middle_counts_twice() -> None:
+    middle, edge = Box(300, 160, 340, 200), Box(380, 160, 440, 220)  # 1600 and 3600, 90 and 10 off: 2 * 8200 / 8200
+    assert main_face(BLANK, faces(edge, middle)).box == middle
+    near = Box(330, 160, 390, 220)  # 3600 - 2 * (40 * 40 + 10 * 10) = 200 < 1600
+    assert main_face(BLANK, faces(near, middle)).box == middle

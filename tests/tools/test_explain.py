@@ -24,7 +24,7 @@ from camwatch.publishing.events import encode, payload
 from camwatch.publishing.outbox import EVENTS_FILE, Outbox
 from camwatch.records import Enrolled, Event, EventType, Observation
 from camwatch.tools.explain.command import explain
-from camwatch.tools.explain.reasons import _more_faces
+from camwatch.tools.explain.reasons import _more_faces, _up
 from tests.identification.scene import GOOD, START, enrolled, like, person, play, recognizer, stay, together, whole
 from tests.publishing.events import keep
 
@@ -352,3 +352,33 @@ def test_the_end_of_somebody_who_is_not_enrolled_any_more_is_no_talk_of_others(t
     outbox.close()
     text = said(tmp_path, ended)
     assert "Ann is not enrolled any more" in text and "most similar: Bob" not in text
+
+
+@pytest.mark.parametrize("cosine", [0.60, 0.61, 0.62, 0.63, 0.64, 0.65, 0.66, 0.68, 0.70])
+def test_at_the_very_rate_that_is_told_there_is_no_name(tmp_path: Path, cosine: float) -> None:
+    seen = stay(like(ANN, cosine, 3), cosine=0.97, seconds=0.4)
+    event = of(watched(tmp_path / "first", seen), EventType.RECOGNIZED)
+    rate = float(document(tmp_path / "first", event)["would_change"][0].split("false_alarm_rate ")[1].split(")")[0])
+    strict = recognizer(Ann=ANN, Bob=BOB, false_alarm_rate=rate)
+    assert EventType.RECOGNIZED not in {one.event_type for one in watched(tmp_path / "again", seen, known=strict)}
+
+
+def test_of_the_end_of_a_strangers_visit_nothing_is_to_be_changed(tmp_path: Path) -> None:
+    ended = of(watched(tmp_path, stay(like(BOB, 0.3, 5), seconds=4.0)), EventType.ENDED)
+    assert ended.reason is None and document(tmp_path, ended)["would_change"] == []
+
+
+def test_of_who_is_to_be_ignored_it_is_not_said_that_the_visit_went_on(tmp_path: Path) -> None:
+    known = recognizer(ignored={"Bob"}, Ann=ANN, Bob=BOB)
+    ended = of(watched(tmp_path, stay(BOB, seconds=4.0), known=known), EventType.ENDED)
+    assert "turned out to be" not in said(tmp_path, ended)
+
+
+def test_what_is_told_to_be_enough_is_never_nothing() -> None:
+    assert [_up(one) for one in (0.001, 0.012, 0.02)] == [0.01, 0.02, 0.02]
+
+
+def test_no_rate_is_told_where_the_threshold_is_the_users_own(tmp_path: Path) -> None:
+    seen = stay(like(ANN, 0.62, 3), cosine=0.97, seconds=3.0)
+    event = of(watched(tmp_path, seen, threshold=0.5), EventType.RECOGNIZED)
+    assert not any("false_alarm_rate" in one for one in document(tmp_path, event)["would_change"])

@@ -27,7 +27,7 @@ from camwatch.publishing.snapshots import SNAPSHOTS_FOLDER, Snapshots
 from camwatch.publishing.topics import Topics
 from camwatch.records import Enrolled, Event, EventType, Picture, Quality
 from camwatch.tools.enroll import enroll
-from camwatch.tools.forget import at_broker, forget
+from camwatch.tools.forget import _in_gallery, at_broker, forget
 from tests.conftest import Footage
 from tests.publishing.test_accounts import account
 from tests.rigs.mosquitto import Mosquitto, Subscriber
@@ -338,3 +338,35 @@ def test_a_broker_that_is_away_is_told_of_and_cleared_with_the_next_try(tmp_path
     status, lines, notes = forgotten("Adam", faces, state, broker=at_broker(load(config)))
     assert (status, notes) == (0, [])
     assert Requests(state).waiting() == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_as_root_the_cache_stays_the_daemons_too() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        home.chmod(0o755)
+        faces, state = gallery(home, "Adam", "Eve"), home / "state"
+        keep_visits(state, {"visit-1": "Adam"})
+        cached(faces, faces / "Adam" / "1.png", faces / "Eve" / "1.png")
+        for path in (faces, state, *faces.rglob("*"), *state.rglob("*")):
+            os.chown(path, 8470, 8470)
+        assert forgotten("Adam", faces, state)[0] == 0
+        assert len(read_cache(faces, "net")) == 1, "Eve's is kept (fails for M0 where Python lies below a closed home)"
+        assert {path.stat().st_uid for path in (*faces.rglob("*"), *state.rglob("*"))} == {8470}
+
+
+def test_what_a_crash_left_of_the_daemons_files_goes(tmp_path: Path) -> None:
+    faces, state = gallery(tmp_path, "Adam", "Eve"), tmp_path / "state"
+    keep_visits(state, {"visit-1": "Adam"})
+    (state / ".kept.json.abcd.new").write_text('{"slugs":{"adam":"Adam"},"person":"Adam"}')
+    assert forgotten("Adam", faces, state)[::2] == (0, [])
+    assert not (state / ".kept.json.abcd.new").exists()
+
+
+def test_embeddings_of_nobody_in_the_cache_are_left_and_told(tmp_path: Path) -> None:
+    faces = gallery(tmp_path, "Adam")
+    cached(faces, faces / "Adam" / "1.png")
+    assert _in_gallery("Eve", faces) == []
+    cached(faces, faces / "Adam" / "1.png", "0" * 64)
+    [line] = _in_gallery("Eve", faces)
+    assert line.endswith(".embeddings.npz: embeddings of photos that are not there any more")
