@@ -139,6 +139,21 @@ def test_a_tight_crop_is_searched_again_with_a_border(tmp_path: Path) -> None:
     assert left_out == [(str(photo.path), "no face found")]
 
 
+def test_so_many_pictures_as_there_are_are_never_in_memory_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = [
+        PhotoFile("a", save(np.full((160, 160, 3), 1 + number, np.uint8), tmp_path / f"{number}.png"), f"{number}")
+        for number in range(40)
+    ]
+    networks, sizes = Networks(), []
+    embed = networks.embed
+    monkeypatch.setattr(networks, "embed", lambda chips: sizes.append(len(chips)) or embed(chips))
+    found = embed_dataset(networks, photos, aligned=True, note=print, done=lambda count: None)
+    assert [one.photo.sha256 for one in found] == [f"{number}" for number in range(40)]
+    assert sum(sizes) == 80 and max(sizes) <= 32, "a batch of faces and their mirror images"
+
+
 def test_embeddings_are_the_mean_of_face_and_mirror_image(tmp_path: Path) -> None:
     picture = np.full((160, 160, 3), 40, np.uint8)
     picture[:, :80] = 200
