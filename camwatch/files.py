@@ -1,21 +1,22 @@
 """Files that are written whole or not at all, and JSON that may be anything."""
 
+import codecs
 import errno
 import json
 import os
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old content or the new, never a part; for its owner alone.
+    """Write a file, for its owner alone, so that a reader, or a crash, sees the old content or the new, never a part.
 
     The data goes to a temporary file in the same folder, to the disk, then over the old name (rename(2) is atomic
-    within a file system); the folder is synced too, so that the name survives a power cut. As root the owner is that of
-    the folder, see `hand_over`.
+    within a file system); the folder is synced too, so that the name survives a power cut.
 
     Args:
         path: The file; its folder must exist.
@@ -41,7 +42,6 @@ def _write_whole(path: Path, data: bytes) -> None:
     part = Path(name)
     try:
         with os.fdopen(fd, "wb") as file:
-            hand_over(fd, path.parent)
             file.write(data)
             file.flush()
             os.fsync(fd)
@@ -65,40 +65,49 @@ def _is_special(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def private_folder(path: Path) -> None:
-    """Make a folder, and those above it, for their owner alone (0700), where there are none; see `hand_over`.
+_LATE = ("cp437", "idna")
+"""What Python loads at the first zip file, and at the first host name."""
 
-    Raises:
-        OSError: It cannot be made, or something else is there.
+
+@contextmanager
+def as_owner_of(folder: Path | None) -> Iterator[None]:
+    """As root, act as the owner of a folder: what is written there must be the daemon's to read.
+
+    Where the folder does not exist, as the owner of the nearest one that it will lie in. Root goes on as root where it
+    may not become that owner (in a container), and where the owner could not write there (below a folder of root's).
+    For others nothing changes. It holds for all threads of the process, so it is for commands, not for the daemon. The
+    owner need not be able to read Python's own files, below root's home say: what would be imported meanwhile has to
+    be there before.
     """
-    if path.is_dir():
+    there = folder
+    while there is not None and not there.is_dir() and there != there.parent:
+        there = there.parent
+    if there is None or os.geteuid() != 0 or there.stat().st_uid == 0:
+        yield
         return
-    if not path.parent.exists():
-        private_folder(path.parent)
+    for codec in _LATE:
+        codecs.lookup(codec)
+    group, groups = os.getegid(), os.getgroups()
     try:
-        path.mkdir(mode=0o700)
-    except FileExistsError:
-        if not path.is_dir():
-            raise
-        return
-    hand_over(path, path.parent)
-
-
-def hand_over(made: Path | int, folder: Path) -> None:
-    """As root, give what was made in a folder to the owner of the folder: the daemon must be able to use it.
-
-    For others nothing changes. Where even root may not, as in some containers, it stays root's.
-
-    Args:
-        made: A path, or the descriptor of an open file.
-        folder: Where it lies.
-    """
-    if os.geteuid() != 0:
-        return
-    owner = folder.stat()
-    if owner.st_uid != 0:
+        owner = there.stat()
         with suppress(OSError):
-            os.chown(made, owner.st_uid, owner.st_gid)
+            os.setgroups([owner.st_gid])
+            os.setegid(owner.st_gid)
+            os.seteuid(owner.st_uid)
+        if os.geteuid() != 0 and not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
+            os.seteuid(0)
+        if os.geteuid() == 0:
+            _become_root(group, groups)
+        yield
+    finally:
+        _become_root(group, groups)
+
+
+def _become_root(group: int, groups: list[int]) -> None:
+    os.seteuid(0)
+    os.setegid(group)
+    with suppress(OSError):  # where groups cannot be changed they were not
+        os.setgroups(groups)
 
 
 def remove_parts(folder: Path) -> None:

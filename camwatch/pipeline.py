@@ -15,7 +15,7 @@ from typing import Protocol
 from camwatch.identification.attention import Attention
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.promise import promised
-from camwatch.identification.recognizer import Recognizer
+from camwatch.identification.recognizer import Limit, Recognizer
 from camwatch.identification.visit import Followed, Presence
 from camwatch.identification.visits import VisitTracker
 from camwatch.records import CameraState, Event, Frame, Observation, Settled, Worth
@@ -79,6 +79,7 @@ class Decider:
         self._node = node
         self._recognizer = recognizer or Recognizer(Gallery([], ""))
         self._cameras: dict[str, VisitTracker] = {}
+        self._rules: dict[str, CameraRules] = {}
         self.change(cameras)
 
     def change(self, cameras: Mapping[str, CameraRules]) -> None:
@@ -86,7 +87,7 @@ class Decider:
 
         Flush such a camera before, or its open visits never end.
         """
-        trackers = {}
+        trackers, before = {}, {camera: self._limit(camera) for camera in self._cameras}
         for camera, rules in cameras.items():
             tracker = self._cameras.get(camera)
             if tracker is None:
@@ -95,6 +96,7 @@ class Decider:
                 tracker.change(**asdict(rules))
                 trackers[camera] = tracker
         self._cameras, self._rules = trackers, dict(cameras)
+        self._tell_limits([one for one in cameras if self._limit(one) != before.get(one, self._recognizer.limit())])
 
     def decide(self, observation: Observation) -> list[Event]:
         """Take in one observation; those of one camera come in the order of capture.
@@ -123,12 +125,20 @@ class Decider:
     def replace_recognizer(self, recognizer: Recognizer) -> None:
         """Decide by another gallery from the next face on, for all cameras; visits go on."""
         self._recognizer = recognizer
-        for camera, tracker in self._cameras.items():
+        for tracker in self._cameras.values():
             tracker.replace_recognizer(recognizer)
-            limit = recognizer.limit(self._rules[camera].threshold, self._rules[camera].false_alarm_rate)
-            if limit != recognizer.limit():
-                said = promised(recognizer, limit)
-                _log.info("%s: a name needs a similarity of %.2f here%s", camera, limit.threshold, said)
+        self._tell_limits([camera for camera in self._cameras if self._limit(camera) != recognizer.limit()])
+
+    def _limit(self, camera: str) -> Limit:
+        return self._recognizer.limit(self._rules[camera].threshold, self._rules[camera].false_alarm_rate)
+
+    def _tell_limits(self, cameras: Sequence[str]) -> None:
+        """Say what a name needs before these cameras, once there is anybody to be named."""
+        for camera in cameras:
+            limit = self._limit(camera)
+            said = promised(self._recognizer, limit)
+            if self._recognizer.gallery.people:
+                _log.info("%s: a name needs a similarity of %.2f%s", camera, limit.threshold, said)
 
     def settled(self, camera: str) -> Settled:
         """Whose faces need not be embedded for now: see `VisitTracker.settled`."""

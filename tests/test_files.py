@@ -2,10 +2,12 @@
 
 import os
 import stat
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from camwatch.files import from_json, private_folder, remove_parts, write_whole
+from camwatch.files import as_owner_of, from_json, remove_parts, write_whole
 
 
 def test_replaces_the_content_and_keeps_others_out(tmp_path):
@@ -76,34 +78,43 @@ def test_json_that_is_nested_too_deeply_is_damage_like_any_other():
             from_json(text)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_what_root_makes_belongs_to_the_owner_of_the_folder(tmp_path):
-    theirs, roots = tmp_path / "theirs", tmp_path / "roots"
-    for folder in (theirs, roots):
-        folder.mkdir()
-    os.chown(theirs, 65534, 65533)
-    for folder, owner in ((theirs, (65534, 65533)), (roots, (0, roots.stat().st_gid))):
-        private_folder(folder / "new" / "folder")
-        write_whole(folder / "new" / "folder" / "a", b"new")
-        made = [folder / "new", folder / "new" / "folder", folder / "new" / "folder" / "a"]
-        assert [(path.stat().st_uid, path.stat().st_gid) for path in made] == [owner] * 3
-        assert [stat.S_IMODE(path.stat().st_mode) for path in made] == [0o700, 0o700, 0o600]
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root acts as others")
+def test_root_acts_as_the_owner_where_the_owner_could_act(tmp_path):
+    def ids():
+        return os.geteuid(), os.getegid(), sorted(os.getgroups())
+
+    before = ids()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        theirs = folder / "theirs"
+        theirs.mkdir()
+        os.chown(theirs, 65534, 65533)
+        with as_owner_of(theirs / "not" / "yet"):
+            assert ids() == (65534, 65533, [65533])
+            write_whole(theirs / "a", b"new")
+        assert ids() == before and (theirs / "a").stat().st_uid == 65534
+        with pytest.raises(ValueError, match="inside"), as_owner_of(theirs):
+            raise ValueError("inside")
+        assert ids() == before
+        folder.chmod(0o700)  # of root: they cannot reach it
+        with as_owner_of(theirs):
+            assert ids() == before
+            write_whole(theirs / "b", b"new")
+        with as_owner_of(folder):
+            assert ids() == before
+    with as_owner_of(None):
+        assert ids() == before
 
 
-def test_where_root_may_not_give_away_it_stays_roots(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(os, "chown", lambda *_: (_ for _ in ()).throw(PermissionError(1, "no")))
-    if os.getuid() == 0:
-        os.lchown(tmp_path, 65534, 65533)
-    write_whole(tmp_path / "a", b"new")
-    assert (tmp_path / "a").read_bytes() == b"new"
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root acts as others")
+def test_root_goes_on_as_root_where_it_may_not_act_as_others(tmp_path, monkeypatch):
+    def refused(*_args):
+        raise OSError(22, os.strerror(22))
 
-
-def test_a_folder_is_made_once_and_a_file_is_none(tmp_path):
-    private_folder(tmp_path / "a")
-    (tmp_path / "a").chmod(0o755)
-    private_folder(tmp_path / "a")
-    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o755, "as it was"
-    (tmp_path / "b").write_text("")
-    with pytest.raises(FileExistsError):
-        private_folder(tmp_path / "b")
+    os.chown(tmp_path, 65534, 65533)
+    before = os.geteuid(), os.getegid(), os.getgroups()
+    monkeypatch.setattr(os, "setegid", lambda gid: None if gid == before[1] else refused())
+    with as_owner_of(tmp_path):
+        write_whole(tmp_path / "a", b"new")
+    assert (os.geteuid(), os.getegid(), os.getgroups()) == before and (tmp_path / "a").read_bytes() == b"new"

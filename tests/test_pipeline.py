@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -84,6 +85,27 @@ def test_the_gallery_may_come_later() -> None:
     decider.replace_recognizer(recognizer(alice=ALICE))
     events = [event for one in moved(stay(ALICE), "door") for event in decider.decide(one)]
     assert told(events) == [("recognized", "alice")]
+
+
+def test_a_camera_that_asks_for_more_or_less_than_the_others_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    def told_of() -> list[str]:
+        said = [one.getMessage().split("; ")[0] for one in caplog.records]
+        caplog.clear()
+        return said
+
+    rules = {"door": CameraRules(threshold=0.62), "yard": CameraRules()}
+    with caplog.at_level(logging.INFO):
+        decider = Decider(rules, node="nvr")
+        assert told_of() == [], "nobody to be named yet"
+        decider.replace_recognizer(recognizer(alice=ALICE))
+        assert told_of() == ["door: a name needs a similarity of 0.62"]
+        decider.change(rules | {"door": CameraRules(threshold=0.62, visit_gap=9.0)})
+        assert told_of() == []
+        decider.change(rules | {"yard": CameraRules(threshold=0.5), "gate": CameraRules(), "lane": rules["door"]})
+        needs = "a name needs a similarity of"
+        assert told_of() == [f"yard: {needs} 0.50", f"lane: {needs} 0.62"]
+        decider.change(rules)
+        assert told_of() == ["yard: a name needs a similarity of 0.49"], "as the others again"
 
 
 def test_an_unknown_camera_is_a_mistake() -> None:

@@ -6,7 +6,6 @@ somebody who was taken for the person and is not. Other folders in it, hidden on
 ignored; pictures of a kind that is not read are told.
 """
 
-import errno
 import hashlib
 import json
 import logging
@@ -20,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from camwatch.errors import PhotoError, UnknownPerson, one_line
-from camwatch.files import from_json, hand_over, private_folder, write_whole
+from camwatch.files import from_json, write_whole
 from camwatch.identification.cache import CACHE_FILE, keep_rows
 from camwatch.identification.folder import keep_private, locked
 from camwatch.names import checked_name, slug, untellable
@@ -170,13 +169,13 @@ def store_photo(folder: Path, person: str, data: bytes, suffix: str, *, negative
     if suffix.lower() not in IMAGE_SUFFIXES:
         raise PhotoError(f"{suffix or 'no suffix'}: not a picture; one of {', '.join(sorted(IMAGE_SUFFIXES))} is")
     try:
-        private_folder(folder)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         keep_private(folder)
         home = next((one for one in _folders(folder) if _person(one)[0] == name), None)
         made = home is None
         home = home or _make_home(folder, name)
         try:
-            return _put(folder, home, data, suffix, negative)
+            return _put(home, data, suffix, negative)
         except OSError:
             if made:  # nobody is called so
                 shutil.rmtree(home, ignore_errors=True)
@@ -185,15 +184,13 @@ def store_photo(folder: Path, person: str, data: bytes, suffix: str, *, negative
         raise PhotoError(f"{error.filename or folder}: cannot be written: {error.strerror or error}") from error
 
 
-def _put(folder: Path, home: Path, data: bytes, suffix: str, negative: bool) -> Path:
+def _put(home: Path, data: bytes, suffix: str, negative: bool) -> Path:
+    keep_private(home)
     if negative:
-        private_folder(home / NEGATIVES)
-    for place in (home, home / NEGATIVES) if negative else (home,):
-        _refuse_beyond(folder, place)
-        if not place.is_symlink():
-            hand_over(place, folder)  # root may have made it by hand
-        keep_private(place)
-    path = place / f"{hashlib.sha256(data).hexdigest()[:16]}{suffix.lower()}"
+        home = home / NEGATIVES
+        home.mkdir(mode=0o700, exist_ok=True)
+        keep_private(home)
+    path = home / f"{hashlib.sha256(data).hexdigest()[:16]}{suffix.lower()}"
     write_whole(path, data)
     return path
 
@@ -219,8 +216,6 @@ def forget(folder: Path, person: str) -> Forgotten:
     photos = tuple(photo.path for photo in shown)
     targets = tuple(path.resolve() for path in photos if path.is_symlink())
     try:
-        for place in {*homes, *_present(home / NEGATIVES for home in homes), *(path.parent for path in photos)}:
-            _refuse_beyond(folder, place)
         with locked(folder):
             cached = keep_rows(folder, {photo.sha256 for photo in found.photos if photo not in shown})
             for leftover in folder.glob(f".{CACHE_FILE}.*"):  # what a crash left of the cache
@@ -342,7 +337,6 @@ def _make_home(folder: Path, name: str) -> Path:
         home = folder / (base if count == 1 else f"{base}_{count}")
         try:
             home.mkdir(mode=0o700)
-            hand_over(home, folder)
         except FileExistsError:
             count += 1
             continue
@@ -352,15 +346,6 @@ def _make_home(folder: Path, name: str) -> Path:
             shutil.rmtree(home, ignore_errors=True)
             raise
         return home
-
-
-def _refuse_beyond(folder: Path, place: Path) -> None:
-    """As root, do nothing where a link leads to and the gallery's owner could not: whoever has the gallery made it."""
-    owner = folder.stat().st_uid
-    if os.geteuid() != 0 or owner == 0 or place.resolve().is_relative_to(folder.resolve()):
-        return
-    if place.stat().st_uid != owner:
-        raise PermissionError(errno.EPERM, "a link leads there, to what is not the gallery's owner's", str(place))
 
 
 def _sync(folder: Path) -> None:

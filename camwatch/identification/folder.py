@@ -59,7 +59,7 @@ def keep_private(folder: Path) -> None:
     try:
         found = folder.stat()
         mode = stat.S_IMODE(found.st_mode)
-        if os.geteuid() not in (0, found.st_uid) or not mode & 0o077 or mode & stat.S_ISVTX:
+        if found.st_uid != os.geteuid() or not mode & 0o077 or mode & stat.S_ISVTX:
             return
         folder.chmod(mode & ~0o077)
     except OSError as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from camwatch.errors import PhotoError, one_line
+from camwatch.files import as_owner_of
 from camwatch.identification.cache import CachedPhoto, read_cache, write_cache
 from camwatch.identification.faces import FolderScan, PhotoFile, scan
 from camwatch.identification.folder import locked
@@ -54,7 +55,8 @@ def load_folder(
         why = refused[0] if refused else "all show who is not the person"
         raise PhotoError(f"{folder}: no photo with a usable face: {why}")
     if {one.sha256 for one in enrolled} != set(cached):
-        save(folder, network, enrolled)
+        with as_owner_of(folder):
+            save(folder, network, enrolled)
     return LoadedFolder(assembled(enrolled, network), (*found.problems, *refused), found.signature)
 
 

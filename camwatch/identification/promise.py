@@ -63,7 +63,7 @@ class Promise:
         if self.asked < _RATES[-1]:
             floor = _percent(_RATES[-1])
             return f"{said}: nothing below {floor} was measured, {_percent(self.asked)} is a setting and no promise"
-        if self.expected > self.asked:
+        if self.expected > self.asked and _percent(self.expected) != _percent(self.asked):
             return f"{said}: more than the {_percent(self.asked)} asked for; a stricter rate comes nearer"
         if self.spread > self.asked:
             more = "" if self.photos >= _PHOTOS[1] else "; three or more photos of everybody make it surer"

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from camwatch.errors import StateError, StateInUse
-from camwatch.files import hand_over, private_folder
 
 VERSION = 1
 _APPLICATION = 0x63616D77
@@ -54,10 +53,9 @@ def take_lock(path: Path) -> int:
     """
     with ExitStack() as undo:
         try:
-            private_folder(path.parent)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
             undo.callback(os.close, file)
-            hand_over(file, path.parent)
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(file, 0)
             os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
@@ -107,10 +105,8 @@ def open_or_replace(path: Path, now: float) -> tuple[sqlite3.Connection, str | N
 def _connect(path: Path) -> sqlite3.Connection:
     """Open, check and prepare. Damage comes out as sqlite3's error with a code of `_DAMAGE`."""
     try:
-        # Made here and not by SQLite, so that nobody else can read it even for a moment; its companions take its mode
-        # and, as root, its owner.
+        # Made here and not by SQLite, so that nobody else can read it even for a moment; its companions take its mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        hand_over(path, path.parent)
     except OSError as error:
         raise StateError(f"{path}: cannot be opened: {error.strerror}") from error
     database = sqlite3.connect(path, timeout=2.0, isolation_level=None, check_same_thread=True)

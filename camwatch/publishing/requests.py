@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from camwatch.errors import StateError
-from camwatch.files import from_json, private_folder, write_whole
+from camwatch.files import from_json, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Requests:
         """
         request = Request(self._folder / f"{secrets.token_hex(4)}.json", person, slug)
         try:
-            private_folder(self._folder)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
             _write(request)
         except OSError as error:
             raise StateError(f"{self._folder}: cannot leave a request here: {error.strerror}") from error

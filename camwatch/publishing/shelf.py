@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from camwatch.errors import StateError
-from camwatch.files import private_folder, write_whole
+from camwatch.files import write_whole
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _ABANDONED = 3600.0
@@ -33,7 +33,7 @@ class Shelf:
         self._folder, self._suffix, self._what = folder, suffix, what
         self._keep, self._max_age = keep, max_age
         try:
-            private_folder(folder)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StateError(f"{folder}: cannot keep {what}s here: {error.strerror}") from error
 
@@ -55,7 +55,8 @@ class Shelf:
         name = f"{visit_id}{'' if number is None else f'.{number}'}{self._suffix}"
         file = self._folder / name
         try:
-            private_folder(self._folder)  # somebody may have removed it
+            if not self._folder.is_dir():  # somebody removed it
+                self._folder.mkdir(mode=0o700)
             write_whole(file, data)
             os.utime(file, (now, now))
         except OSError as error:

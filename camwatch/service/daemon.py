@@ -269,8 +269,8 @@ class Daemon:
         recognizer = self._gallery.finished()
         if recognizer is None:
             return
-        self._decider.replace_recognizer(recognizer)
         self._reporting.gallery_changed(recognizer)
+        self._decider.replace_recognizer(recognizer)
         if not self._ready:
             self._ready = True
             self._begin_cameras(self._cameras.names)

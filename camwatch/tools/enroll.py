@@ -2,8 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -14,7 +13,7 @@ from camwatch.engine.analyzer import FaceAnalyzer
 from camwatch.engine.image_header import read_header
 from camwatch.engine.photos import enroll_content, enroll_photo, load_photo
 from camwatch.errors import InputError, PhotoError, one_line
-from camwatch.files import private_folder
+from camwatch.files import as_owner_of
 from camwatch.identification.cache import read_cache
 from camwatch.identification.faces import FolderScan, scan, store_photo
 from camwatch.identification.folder import locked
@@ -35,7 +34,6 @@ SOMEBODY_ELSE = 0.15
 """Similarity to a person's other photos below which a photo cannot be of the same person."""
 SAME_PICTURE = 0.98
 """Similarity from which on two photos show the same moment: frames of one clip, or one picture saved twice."""
-_PATIENCE = 30.0  # seconds; another `enroll` may have photos to embed before it lets us in
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
 
 
@@ -92,8 +90,7 @@ def enroll(
         for problem in found.problems:
             print(problem, file=notes)
         desk.load(found)
-    if negative and name not in desk.gallery.people:
-        raise PhotoError(f"{faces}: nobody is called {name!r}; only who is enrolled can be taken for somebody")
+    desk.needs_the_person()
     for other in desk.gallery.people:
         if other != name and other.casefold() == name.casefold():
             print(f"{other} is enrolled already; {name} is somebody else here", file=notes)
@@ -187,15 +184,17 @@ class _Desk:
             return f"present  {path}: in the gallery already", []
         one = enroll_content(self._analyzer, self._name, data, path, strict=True)
         probe = unit(one.embeddings.sum(axis=0, dtype=np.float64))
-        hints = self._hints(path, probe)
         header = read_header(data)
         suffix = _SUFFIXES[header.format] if header else path.suffix
-        with self._alone():
-            if self._caught_up():  # another `enroll` was here since
+        stored = None
+        while stored is None:
+            hints = self._hints(path, probe)
+            stored = self._store(path, data, suffix)
+            if stored is None:  # another `enroll` was here since
+                self.load(scan(self._faces, allow_empty=True))
+                self.needs_the_person()
                 if self._present(path, data, digest):
                     return f"present  {path}: in the gallery already", []
-                hints = self._hints(path, probe)
-            stored = store_photo(self._faces, self._name, data, suffix, negative=self._negative)
         where = stored.relative_to(self._faces).as_posix()
         self._enrolled.append(replace(one, photo=where, negative=self._negative))
         self._owners.add((digest, self._name, self._negative))
@@ -205,23 +204,32 @@ class _Desk:
         said = f"added    {path}: face {measured.height:.0f} pixels high, sharpness {measured.sharpness:.0f}"
         return said, [hint.format(stored=stored) for hint in hints]
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Between the last look at the gallery and the new photo in it nobody else may enroll."""
-        try:
-            private_folder(self._faces)
-            with locked(self._faces, _PATIENCE):
-                yield
-        except OSError as error:
-            raise PhotoError(f"{self._faces}: cannot be written: {error.strerror or error}") from error
+    def _store(self, path: Path, data: bytes, suffix: str) -> Path | None:
+        """Put a photo into the gallery; None, and nothing done, where others have changed that since it was looked at.
 
-    def _caught_up(self) -> bool:
-        """Whether others have changed the gallery since it was looked at; what they did is known then."""
-        found = scan(self._faces, allow_empty=True)
-        if _owners(found) == self._owners:
-            return False
-        self.load(found)
-        return True
+        Nobody may enroll between the last look and the new photo. No face is looked for meanwhile: others wait.
+        """
+        try:
+            with as_owner_of(self._faces):
+                self._faces.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with locked(self._faces):
+                    if _owners(scan(self._faces, allow_empty=True)) != self._owners:
+                        return None
+                    return store_photo(self._faces, self._name, data, suffix, negative=self._negative)
+        except OSError as error:
+            reason = error.strerror or error
+            raise PhotoError(f"{path}: cannot be put into {self._faces}: {reason}") from error
+
+    def needs_the_person(self) -> None:
+        """Only who is enrolled can be taken for somebody.
+
+        Raises:
+            PhotoError: The person is not, or not any more.
+        """
+        if self._negative and self._name not in self.gallery.people:
+            raise PhotoError(
+                f"{self._faces}: nobody is called {self._name!r}; only who is enrolled can be taken for somebody"
+            )
 
     def _present(self, path: Path, data: bytes, digest: str) -> bool:
         """Whether the photo is there already.
@@ -362,7 +370,8 @@ class _Desk:
     def keep(self) -> int:
         """Save the embeddings beside the photos; how many photos the person has."""
         if self._changed and self._faces.is_dir():
-            save(self._faces, self._analyzer.network, self._enrolled)
+            with as_owner_of(self._faces):
+                save(self._faces, self._analyzer.network, self._enrolled)
         return sum(owner[1:] == (self._name, False) for owner in self._owners)
 
     def _judge(self) -> None:

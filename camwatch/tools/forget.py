@@ -10,7 +10,7 @@ from typing import TextIO
 from camwatch.arrays import read_arrays
 from camwatch.config.model import DEFAULT_FACES, DEFAULT_STATE, Config, load
 from camwatch.errors import DeliveryError, PhotoError, StateInUse, UnknownPerson
-from camwatch.files import from_json, remove_parts
+from camwatch.files import as_owner_of, from_json, remove_parts
 from camwatch.identification.cache import CACHE_FILE, keep_rows
 from camwatch.identification.faces import Forgotten, scan
 from camwatch.identification.faces import forget as erase_person
@@ -117,8 +117,10 @@ def forget(
     name = checked_name(name)
     if state is not None and not state.is_dir():
         raise PhotoError(f"{state}: no such folder; --state names where the daemon keeps its history")
-    history = _History.of(state, name)
-    gone = _erase_photos(name, faces, known=history.known)
+    with as_owner_of(state):
+        history = _History.of(state, name)
+    with as_owner_of(faces):
+        gone = _erase_photos(name, faces, known=history.known)
     for photo in gone.photos if gone else ():
         print(f"erased {photo}", file=results)
     if gone:
@@ -129,7 +131,8 @@ def forget(
     if state is None:
         print(f"{name}: history and snapshots were not looked for; --state DIR or --config FILE names them", file=notes)
     else:
-        left += _erase_history(name, state, history, broker, patience, results)
+        with as_owner_of(state):
+            left += _erase_history(name, state, history, broker, patience, results)
     # Last: until it has looked at the folder again, a daemon may have written the cache.
     left += _in_gallery(name, faces)
     if faces.is_dir() and not scan(faces, allow_empty=True).people:

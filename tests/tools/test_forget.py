@@ -3,9 +3,7 @@
 import hashlib
 import io
 import json
-import os
 import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -262,23 +260,6 @@ def test_what_cannot_be_erased_is_named(tmp_path: Path) -> None:
     assert not any("nothing of Adam" in line for line in lines)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_as_root_it_writes_what_the_daemon_can_read() -> None:
-    with tempfile.TemporaryDirectory() as folder:  # a test's own folder is closed to others
-        home = Path(folder)
-        home.chmod(0o755)
-        faces, state = gallery(home, "Adam", "Eve"), home / "state"
-        keep_visits(state, {"visit-1": "Adam"})
-        keep_topics(state, "Adam", "Eve")
-        for path in (faces, state, *faces.rglob("*"), *state.rglob("*")):
-            os.chown(path, 8470, 8470)
-        status, lines, _ = forgotten("Adam", faces, state)
-        assert (status, "Adam: visits erased: 1" in lines) == (1, True), "the broker is left"
-        assert not (faces / "Adam").exists()
-        assert {path.stat().st_uid for path in (*faces.rglob("*"), *state.rglob("*"))} == {8470}
-        assert (os.geteuid(), os.getegid()) == (0, 0)
-
-
 @pytest.mark.system
 @pytest.mark.parametrize("style", ["device", "component"])
 def test_the_broker_is_cleared_while_no_daemon_runs(tmp_path: Path, mosquitto, style: str) -> None:
@@ -338,21 +319,6 @@ def test_a_broker_that_is_away_is_told_of_and_cleared_with_the_next_try(tmp_path
     status, lines, notes = forgotten("Adam", faces, state, broker=at_broker(load(config)))
     assert (status, notes) == (0, [])
     assert Requests(state).waiting() == []
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_as_root_the_cache_stays_the_daemons_too() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        home.chmod(0o755)
-        faces, state = gallery(home, "Adam", "Eve"), home / "state"
-        keep_visits(state, {"visit-1": "Adam"})
-        cached(faces, faces / "Adam" / "1.png", faces / "Eve" / "1.png")
-        for path in (faces, state, *faces.rglob("*"), *state.rglob("*")):
-            os.chown(path, 8470, 8470)
-        assert forgotten("Adam", faces, state)[0] == 0
-        assert len(read_cache(faces, "net")) == 1, "Eve's is kept (fails for M0 where Python lies below a closed home)"
-        assert {path.stat().st_uid for path in (*faces.rglob("*"), *state.rglob("*"))} == {8470}
 
 
 def test_what_a_crash_left_of_the_daemons_files_goes(tmp_path: Path) -> None:
