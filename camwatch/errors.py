@@ -16,8 +16,10 @@ CamwatchError
 └── DeliveryError             the broker refused us or our messages
 """
 
+import errno
 import re
 
+_NO_FAULT_OF_THE_USER = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EAGAIN)
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -44,6 +46,11 @@ class CamwatchError(Exception):
 
 class InputError(CamwatchError):
     """What the user gave is wrong and only the user can mend it."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it was not the user after all: its cause is a disk that is full or broken, or a file in use."""
+        return isinstance(self.__cause__, OSError) and self.__cause__.errno in _NO_FAULT_OF_THE_USER
 
 
 class ConfigError(InputError):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """Write a file, for its owner alone, so that a reader, or a crash, sees the old content or the new, never a part.
 
     The data goes to a temporary file in the same folder, to the disk, then over the old name (rename(2) is atomic
@@ -21,29 +21,29 @@ def write_whole(path: Path, data: bytes) -> None:
     Args:
         path: The file; its folder must exist.
         data: All of it.
+        mode: Permissions, whatever the umask.
 
     Raises:
         OSError: The disk is full, the folder is not writable, there is something that is no file (a device, a pipe,
             which would be gone for everybody), ...; the old content is still there. Its `filename` is `path`.
     """
     try:
-        _write_whole(path, data)
+        _write_whole(path, data, mode)
     except OSError as error:
         error.filename, error.filename2 = str(path), None  # not the temporary one, which nobody knows
         raise
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def _write_whole(path: Path, data: bytes, mode: int) -> None:
     if _is_special(path):
         raise FileExistsError(errno.EEXIST, "something that is no file is there", str(path))
-    fd, name = tempfile.mkstemp(  # 0600
-        prefix=f".{path.name}.", suffix=".new", dir=path.parent
-    )
+    fd, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
     part = Path(name)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(data)
             file.flush()
+            os.fchmod(fd, mode)
             os.fsync(fd)
         part.replace(path)
     except BaseException:

@@ -38,6 +38,15 @@ def test_a_failure_leaves_the_old_content_and_no_rest(tmp_path, monkeypatch):
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
 
 
+def test_the_mode_is_as_asked_whatever_the_umask(tmp_path):
+    umask = os.umask(0o277)
+    try:
+        write_whole(tmp_path / "a", b"for all", mode=0o644)
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o644
+
+
 def test_errors_name_the_file_and_not_the_temporary_one(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda fd: os.write(os.open("/dev/full", os.O_WRONLY), b"x"))
     with pytest.raises(OSError, match="No space") as failed:

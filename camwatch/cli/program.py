@@ -6,7 +6,6 @@ command brings in what it needs.
 Exit status: 0 done, 1 failed while running, 2 the user's input is wrong, 130 interrupted.
 """
 
-import errno
 import io
 import os
 import sys
@@ -71,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         sys.stdout.flush()
     except InputError as error:
-        return _complain(str(error).splitlines(), 1 if _worn_out(error.__cause__) else 2)
+        return _complain(str(error).splitlines(), 1 if error.failed else 2)
     except CamwatchError as error:
         return _complain(str(error).splitlines(), 1)
     except BrokenPipeError:
@@ -88,11 +87,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return status if isinstance(status, int) else 0
-
-
-def _worn_out(cause: BaseException | None) -> bool:
-    """Whether the disk is at fault, and not what the user gave."""
-    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 def _complain(lines: Sequence[str], status: int) -> int:

@@ -10,6 +10,7 @@ TOO_SHORT = "too_short"
 """Reason of a visit that had too few faces to be decided."""
 AMBIGUOUS = "ambiguous"
 """Reason of a visit that is like two enrolled people about as much."""
+_TIE = 1e-6  # as like the person as like who is denied: denied
 
 
 class Verdict(Enum):
@@ -70,8 +71,8 @@ class Rule:
         margin = 0.0 if final else self.unknown_margin * max(missing, 0.0)
         score = None if found.best is None else found.best.score
         unlike = Condition("score", score, found.threshold - margin, below=True)
-        if score is not None and found.against is not None and found.against > score:
-            unlike = Condition("denied", score - found.against, 0.0, below=True)
+        if score is not None and found.against is not None and found.against >= score:
+            unlike = Condition("denied", score - found.against, _TIE, below=True)
         return (*self._plenty(evidence), unlike)
 
     def undecided(self, evidence: Evidence, found: Identification | None) -> str:

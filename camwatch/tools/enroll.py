@@ -67,7 +67,8 @@ def enroll(
         notes: Where hints go; stderr by default.
 
     Returns:
-        The exit status: 2 where a photo was refused, so that a script can tell; the others are in the gallery.
+        The exit status: 2 where a photo was refused, so that a script can tell, 1 where the disk was full or the
+        gallery busy; the others are in the gallery.
 
     Raises:
         PhotoError: The name cannot be one, or the gallery cannot be read or written.
@@ -94,13 +95,14 @@ def enroll(
     for other in desk.gallery.people:
         if other != name and other.casefold() == name.casefold():
             print(f"{other} is enrolled already; {name} is somebody else here", file=notes)
-    there = 0
+    there, failed = 0, False
     given: list[Path | VisitFace] = [*photos, *taken]
     for photo in given:
         try:
             said, hints = desk.add(photo) if isinstance(photo, Path) else desk.add_face(photo)
         except PhotoError as error:
             print(f"refused  {error}", file=results)
+            failed = failed or error.failed
             continue
         there += 1
         print(one_line(said), file=results)
@@ -117,7 +119,7 @@ def enroll(
         print(line, file=notes)
     if there:
         print(desk.promise(), file=notes)
-    return 0 if there == asked else 2
+    return 0 if there == asked else 1 if failed else 2
 
 
 def _faces_of(event_id: str, state: Path, name: str | None) -> list[VisitFace]:

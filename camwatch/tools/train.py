@@ -50,7 +50,7 @@ def train(
         InputError: The dataset has no two people with a usable face, or the model cannot be written there.
     """
     results, notes = results or sys.stdout, notes or sys.stderr
-    if not model.parent.is_dir() or (model.exists() and not model.is_file()):
+    if not _writable(model):
         raise InputError(f"{model}: a model cannot be written there")
     problems: list[str] = []
     people = without_copies(read_dataset(dataset, problems.append), problems.append)
@@ -76,3 +76,11 @@ def train(
     print(f"known from a similarity of {limit:.2f} on{said}", file=notes)
     print(f"wrote {model}", file=notes)
     return 0
+
+
+def _writable(model: Path) -> bool:
+    """Whether it can be the name of a file: a folder, a device or a pipe is not replaced."""
+    try:
+        return model.parent.is_dir() and (not model.exists() or model.is_file())
+    except OSError:  # such as a name that is too long
+        return False

@@ -15,6 +15,13 @@ def test_ten_usable_faces_are_enough_however_many_are_poor() -> None:
     assert Rule().faces_needed(3, 22) == 5
 
 
+def test_as_like_the_person_as_like_who_is_denied_is_unknown() -> None:
+    evidence = Evidence(0.0, 9.0)
+    found = Identification(None, Candidate("Ann", 0.8), None, 0.5, 0.8)
+    *_, unlike = Rule().for_unknown(evidence, found)
+    assert unlike.name == "denied" and unlike.met
+
+
 @pytest.mark.parametrize(("strong", "unknown"), [(5, 0.45), (10, 0.4954), (16, 0.55), (40, 0.55)])
 def test_the_more_good_faces_the_nearer_a_stranger_may_be(strong: int, unknown: float) -> None:
     found = Identification(None, Candidate("Ann", 0.5), None, 0.55, None)

@@ -1,6 +1,7 @@
 """`enroll` without networks: what it decides of a photo by its likeness to others. Made-up people, a moment each."""
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ from numpy.typing import NDArray
 
 from camwatch.errors import PhotoError
 from camwatch.identification.cache import read_cache
-from camwatch.identification.faces import scan
+from camwatch.identification.faces import forget, scan
+from camwatch.identification.folder import locked
 from camwatch.records import Box, Detection, Embedding, Picture
+from camwatch.tools import enroll as enroll_module
 from camwatch.tools.enroll import SOMEBODY_ELSE, enroll
 from tests.identification.scene import like, person, stay
+from tests.identification.test_faces import Full
 from tests.tools.test_explain import watched
 
 ANN, BOB = person(1), person(2)
@@ -106,6 +110,40 @@ def test_a_denied_face_that_is_unlike_anyway_is_hinted_at(studio: Studio, tmp_pa
     add(studio, faces, "Ann", *(studio.photo(like(ANN, 0.9, seed)) for seed in (1, 2)))
     assert "is not like Ann anyway (" in add(studio, faces, "Ann", studio.photo(person(7)), negative=True)[2]
     assert "anyway" not in add(studio, faces, "Ann", studio.photo(like(ANN, 0.6, 8)), negative=True)[2]
+
+
+def test_a_full_disk_or_a_busy_gallery_is_no_wrong_input(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces = tmp_path / "faces"
+    photo = studio.photo(ANN)
+    add(studio, faces, "Bob", studio.photo(BOB))
+    monkeypatch.setattr(enroll_module, "locked", lambda folder: locked(folder, 0.1))
+    with locked(faces):
+        status, [line], _ = add(studio, faces, "Ann", photo)
+    assert status == 1 and f"{photo}: cannot be put into {faces}: another camwatch writes there" in line
+    monkeypatch.setattr(os, "fsync", Full(0))
+    status, [line], _ = add(studio, faces, "Ann", photo)
+    assert status == 1 and "No space left on device" in line
+    monkeypatch.undo()
+    assert add(studio, faces, "Ann", photo)[0] == 0 and scan(faces).people == ("Ann", "Bob")
+
+
+def test_who_is_forgotten_meanwhile_does_not_come_back_as_who_is_not(studio: Studio, tmp_path: Path) -> None:
+    faces = tmp_path / "faces"
+    add(studio, faces, "Ann", studio.photo(ANN))
+    stranger = studio.photo(person(9))
+    embed = studio.embed
+
+    def meanwhile(chips: NDArray[np.uint8] | Sequence[Picture]) -> NDArray[np.float32]:
+        studio.embed = embed  # type: ignore[method-assign]
+        forget(faces, "Ann")
+        return embed(chips)
+
+    studio.embed = meanwhile  # type: ignore[method-assign]
+    status, [line], _ = add(studio, faces, "Ann", stranger, negative=True)
+    assert status == 2 and "nobody is called 'Ann'" in line
+    assert scan(faces, allow_empty=True).photos == () and not (faces / "ann").exists()
 
 
 def test_braces_in_names_stay_as_they_are(studio: Studio, tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_what_is_wrong_is_said_before_anything_is_loaded(dataset: Path, tmp_path
         with pytest.raises(ModelError, match=words):
             classify(dataset, path, json_output=False, **OPTIONS)
     os.mkfifo(tmp_path / "pipe")
-    for place in (tmp_path / "none" / "m.npz", tmp_path, tmp_path / "pipe", Path(os.devnull)):
+    for place in (tmp_path / "none" / "m.npz", tmp_path, tmp_path / "pipe", Path(os.devnull), tmp_path / ("m" * 300)):
         with pytest.raises(InputError, match="cannot be written there"):
             train(dataset, place, **OPTIONS)
     with pytest.raises(InputError, match="no such folder"):
