@@ -332,6 +332,14 @@ def test_forget_goes_on_where_nobody_reads_what_it_says(tmp_path: Path, to: str 
     assert not (tmp_path / "Ann").exists() and "nobody is left" in done.stderr, "to its end"
 
 
+def test_the_status_is_the_same_where_nobody_reads_what_was_wrong(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "camwatch", "forget", "Nobody", "--faces", str(tmp_path)]
+    assert subprocess.run(command, stdout=subprocess.PIPE, stderr=write, timeout=60).returncode == 2
+    os.close(write)
+
+
 def test_closed_output_is_no_traceback():
     script = 'exec "$1" -m camwatch schema >&-'
     done = subprocess.run(

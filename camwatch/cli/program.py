@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -90,8 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(lines: Sequence[str], status: int) -> int:
-    for line in lines:
-        print(f"camwatch: {line}", file=sys.stderr)
+    with suppress(OSError):  # where nobody can read it the status still tells
+        for line in lines:
+            print(f"camwatch: {line}", file=sys.stderr)
     return status
 
 
