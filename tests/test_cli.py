@@ -233,6 +233,8 @@ def caused_by(error: Exception, code: int) -> Exception:
         (PhotoError("a.jpg: no face"), 2, "camwatch: a.jpg: no face\n"),
         (SourceLost("door: gone", "network"), 1, "camwatch: door: gone\n"),
         (caused_by(ModelError("m.npz: no place"), errno.ENOSPC), 1, "camwatch: m.npz: no place\n"),
+        (caused_by(ModelError("m.npz: quota"), errno.EDQUOT), 1, "camwatch: m.npz: quota\n"),
+        (caused_by(ModelError("m.npz: broken"), errno.EIO), 1, "camwatch: m.npz: broken\n"),
         (caused_by(ModelError("m.npz: forbidden"), errno.EACCES), 2, "camwatch: m.npz: forbidden\n"),
         (CamwatchError("the disk is full"), 1, "camwatch: the disk is full\n"),
         (PermissionError(13, "Permission denied", "m.npz"), 1, "camwatch: m.npz: Permission denied\n"),

@@ -54,6 +54,17 @@ def test_errors_name_the_file_and_not_the_temporary_one(tmp_path, monkeypatch):
     assert (failed.value.filename, failed.value.filename2) == (str(tmp_path / "a.json"), None)
 
 
+def test_a_rename_that_fails_names_the_file_alone(tmp_path, monkeypatch):
+    def refused(part: Path, target: Path) -> None:
+        raise OSError(1, "no", str(part), None, str(target))
+
+    monkeypatch.setattr(Path, "replace", refused)
+    with pytest.raises(OSError, match="no") as failed:
+        write_whole(tmp_path / "a.json", b"new")
+    assert (failed.value.filename, failed.value.filename2) == (str(tmp_path / "a.json"), None)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("linked", [False, True])
 def test_what_is_no_file_is_not_replaced(tmp_path, linked):
     pipe = tmp_path / "pipe"

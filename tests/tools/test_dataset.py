@@ -90,6 +90,12 @@ def faces(*boxes: Box) -> list[Detection]:
     return sorted(found, key=seen, reverse=True)
 
 
+def test_strangers_may_be_called_unknown_where_nobody_is_told_of_them(tmp_path: Path) -> None:
+    for name in ("unknown", "Ann"):
+        save(np.full((9, 9, 3), len(name), np.uint8), tmp_path / name / "x.png")
+    assert [one.name for one in read_dataset(tmp_path, print)] == ["Ann", "unknown"]
+
+
 def test_large_and_central_counts() -> None:
     small, middle, edge = Box(240, 170, 280, 220), Box(300, 150, 360, 230), Box(0, 0, 90, 110)
     assert main_face(BLANK, faces(small, edge, middle)).box == middle

@@ -321,6 +321,15 @@ def test_a_broker_that_is_away_is_told_of_and_cleared_with_the_next_try(tmp_path
     assert Requests(state).waiting() == []
 
 
+def test_who_has_a_name_that_nobody_can_be_told_by_is_forgotten_and_kept_like_others(tmp_path: Path) -> None:
+    faces = gallery(tmp_path, "Adam", "unknown")
+    cached(faces, faces / "Adam" / "1.png", faces / "unknown" / "1.png")
+    assert forgotten("Adam", faces, None)[0] == 0
+    assert len(read_cache(faces, "net")) == 1, "the other's"
+    assert any("a photo of unknown" in line for line in _in_gallery("unknown", faces))
+    assert forgotten("unknown", faces, None)[0] == 0 and not (faces / "unknown").exists()
+
+
 def test_what_a_crash_left_of_the_daemons_files_goes(tmp_path: Path) -> None:
     faces, state = gallery(tmp_path, "Adam", "Eve"), tmp_path / "state"
     keep_visits(state, {"visit-1": "Adam"})

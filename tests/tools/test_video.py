@@ -3,6 +3,7 @@
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -49,6 +50,27 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     with Mp4Writer(path):
         pass
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("when", ["mux", "close"])
+def test_a_full_disk_is_told_of_the_file_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    path = tmp_path / "x.mp4"
+    writer = Mp4Writer(path)
+
+    class Full:
+        def __getattr__(self, name: str) -> Any:
+            if name == when:
+                raise OSError(28, "No space left on device", ".x.mp4.new")
+            return getattr(real, name)
+
+    real = writer._container
+    monkeypatch.setattr(writer, "_container", Full())
+    with pytest.raises(InputError, match=r"x\.mp4: cannot be written: No space left on device") as failed, writer:
+        for number in range(60):
+            writer.write(number / 25, picture(160, 120))
+    assert failed.value.failed and list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
