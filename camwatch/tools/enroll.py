@@ -34,6 +34,7 @@ SOMEBODY_ELSE = 0.15
 """Similarity to a person's other photos below which a photo cannot be of the same person."""
 SAME_PICTURE = 0.98
 """Similarity from which on two photos show the same moment: frames of one clip, or one picture saved twice."""
+_TRIES = 20
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
 
 
@@ -188,15 +189,17 @@ class _Desk:
         probe = unit(one.embeddings.sum(axis=0, dtype=np.float64))
         header = read_header(data)
         suffix = _SUFFIXES[header.format] if header else path.suffix
-        stored = None
-        while stored is None:
+        for _ in range(_TRIES):
             hints = self._hints(path, probe)
             stored = self._store(path, data, suffix)
-            if stored is None:  # another `enroll` was here since
-                self.load(scan(self._faces, allow_empty=True))
-                self.needs_the_person()
-                if self._present(path, data, digest):
-                    return f"present  {path}: in the gallery already", []
+            if stored is not None:
+                break
+            self.load(scan(self._faces, allow_empty=True))  # another `enroll` was here since
+            self.needs_the_person()
+            if self._present(path, data, digest):
+                return f"present  {path}: in the gallery already", []
+        else:
+            raise PhotoError(f"{path}: not added, {self._faces} changes all the time; try again later")
         where = stored.relative_to(self._faces).as_posix()
         self._enrolled.append(replace(one, photo=where, negative=self._negative))
         self._owners.add((digest, self._name, self._negative))
@@ -214,9 +217,10 @@ class _Desk:
         try:
             with as_owner_of(self._faces):
                 self._faces.mkdir(mode=0o700, parents=True, exist_ok=True)
-                with locked(self._faces):
-                    if _owners(scan(self._faces, allow_empty=True)) != self._owners:
-                        return None
+            with locked(self._faces):
+                if _owners(scan(self._faces, allow_empty=True)) != self._owners:
+                    return None
+                with as_owner_of(self._faces):
                     return store_photo(self._faces, self._name, data, suffix, negative=self._negative)
         except OSError as error:
             reason = error.strerror or error

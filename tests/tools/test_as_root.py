@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from camwatch.identification.cache import read_cache
+from camwatch.identification.faces import scan
+from tests.tools.test_enroll_checks import ANN, BOB, Studio, add
 from tests.tools.test_forget import cached, forgotten, gallery, keep_topics, keep_visits
 
 
@@ -89,6 +91,20 @@ def test_as_the_owner_nothing_is_imported_for_the_owner_may_not_read_it(configur
         assert "Traceback" not in done.stderr and "embeddings erased: 1" in done.stdout, done.stderr
         assert done.returncode == 1 and "left: " in done.stderr, "the broker is left"
         assert {path.stat().st_uid for path in (*faces.rglob("*"), *state.rglob("*"))} == {8470}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root acts as others")
+def test_a_photo_that_root_alone_may_read_keeps_nobody_out(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        faces, studio = Path(folder, "faces"), Studio(tmp_path)
+        (faces / "Bob").mkdir(parents=True)
+        for path in (faces, faces / "Bob"):
+            os.chown(path, 8470, 8470)
+        (faces / "Bob" / "b.png").write_bytes(studio.photo(BOB).read_bytes())
+        (faces / "Bob" / "b.png").chmod(0o600)
+        assert add(studio, faces, "Ann", studio.photo(ANN))[0] == 0
+        assert scan(faces).people == ("Ann", "Bob")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root acts as others")

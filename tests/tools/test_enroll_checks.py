@@ -1,8 +1,10 @@
 """`enroll` without networks: what it decides of a photo by its likeness to others. Made-up people, a moment each."""
 
 import io
+import itertools
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from camwatch.errors import PhotoError
 from camwatch.identification.cache import read_cache
-from camwatch.identification.faces import forget, scan
+from camwatch.identification.faces import FolderScan, PhotoFile, forget, scan
 from camwatch.identification.folder import locked
 from camwatch.records import Box, Detection, Embedding, Picture
 from camwatch.tools import enroll as enroll_module
@@ -144,6 +146,22 @@ def test_who_is_forgotten_meanwhile_does_not_come_back_as_who_is_not(studio: Stu
     status, [line], _ = add(studio, faces, "Ann", stranger, negative=True)
     assert status == 2 and "nobody is called 'Ann'" in line
     assert scan(faces, allow_empty=True).photos == () and not (faces / "ann").exists()
+
+
+def test_a_gallery_that_never_stands_still_is_given_up(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces, number = tmp_path / "faces", itertools.count()
+    add(studio, faces, "Bob", studio.photo(BOB))
+
+    def restless(folder: Path, **how: Any) -> FolderScan:
+        found = scan(folder, **how)
+        ghost = PhotoFile("Eve", folder / "Eve" / "x.png", f"{next(number)}")
+        return replace(found, photos=(*found.photos, ghost))
+
+    monkeypatch.setattr(enroll_module, "scan", restless)
+    status, [line], _ = add(studio, faces, "Ann", studio.photo(ANN))
+    assert status == 2 and "changes all the time; try again later" in line and scan(faces).people == ("Bob",)
 
 
 def test_braces_in_names_stay_as_they_are(studio: Studio, tmp_path: Path) -> None:
