@@ -56,8 +56,13 @@ def of_visit(state: Path, visit_id: str) -> list[Event]:
 
 def _payloads(state: Path, query: str, values: tuple[object, ...]) -> list[Event]:
     path = state / EVENTS_FILE
-    with reported(path), closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
-        rows = database.execute(query, values).fetchall()
+    with reported(path):
+        try:
+            rows = _rows(path, query, values, "mode=ro")
+        except sqlite3.OperationalError as error:
+            if (error.sqlite_errorcode & 0xFF) != sqlite3.SQLITE_READONLY or _unfinished(path):
+                raise
+            rows = _rows(path, query, values, "mode=ro&immutable=1")  # such as a backup: nobody else writes there
     events = []
     for (payload,) in rows:
         try:
@@ -65,3 +70,15 @@ def _payloads(state: Path, query: str, values: tuple[object, ...]) -> list[Event
         except ValueError as error:
             raise StateError(f"{path}: this event is damaged: {error}") from error
     return events
+
+
+def _rows(path: Path, query: str, values: tuple[object, ...], how: str) -> list[tuple[bytes]]:
+    """What a query finds. Even to read SQLite makes files beside the database, unless it is told to be immutable."""
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?{how}", uri=True)) as database:
+        return database.execute(query, values).fetchall()
+
+
+def _unfinished(path: Path) -> bool:
+    """Whether some of the database is still in the log beside it, where an immutable one is not looked for."""
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0

@@ -1,6 +1,8 @@
 """One event of the history, found while a daemon may be writing."""
 
+import os
 import sqlite3
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,23 @@ def test_a_damaged_event_is_one_clear_line(state: Path) -> None:
         database.execute("UPDATE events SET payload = '{' WHERE event_id = 'abcdef'")
     with pytest.raises(StateError, match=r"events\.sqlite: this event is damaged"):
         history.find(state, "abcdef")
+
+
+def test_a_backup_that_nobody_may_write_to_is_read() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        state = Path(folder)
+        outbox, _ = Outbox.open(state / EVENTS_FILE, DECIDED)
+        outbox.put(stored(event(1, event_id="abcdef12-0001")), DECIDED)
+        outbox.close()
+        for path in state.iterdir():
+            path.chmod(0o444)
+        state.chmod(0o555)
+        user = os.geteuid()
+        try:
+            if user == 0:  # who may write everywhere
+                os.seteuid(65534)
+            assert history.find(state, "abcdef12-0001").event_id == "abcdef12-0001"
+            assert not (state / f"{EVENTS_FILE}-shm").exists()
+        finally:
+            os.seteuid(user)
+            state.chmod(0o755)
