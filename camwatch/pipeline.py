@@ -79,7 +79,6 @@ class Decider:
         self._node = node
         self._recognizer = recognizer or Recognizer(Gallery([], ""))
         self._cameras: dict[str, VisitTracker] = {}
-        self._rules: dict[str, CameraRules] = {}
         self.change(cameras)
 
     def change(self, cameras: Mapping[str, CameraRules]) -> None:
@@ -87,7 +86,7 @@ class Decider:
 
         Flush such a camera before, or its open visits never end.
         """
-        trackers, before = {}, {camera: self._limit(camera) for camera in self._cameras}
+        trackers, before = {}, {camera: tracker.limit for camera, tracker in self._cameras.items()}
         for camera, rules in cameras.items():
             tracker = self._cameras.get(camera)
             if tracker is None:
@@ -95,8 +94,8 @@ class Decider:
             else:
                 tracker.change(**asdict(rules))
                 trackers[camera] = tracker
-        self._cameras, self._rules = trackers, dict(cameras)
-        self._tell_limits([one for one in cameras if self._limit(one) != before.get(one, self._recognizer.limit())])
+        self._cameras = trackers
+        self._tell_limits(before)
 
     def decide(self, observation: Observation) -> list[Event]:
         """Take in one observation; those of one camera come in the order of capture.
@@ -127,18 +126,14 @@ class Decider:
         self._recognizer = recognizer
         for tracker in self._cameras.values():
             tracker.replace_recognizer(recognizer)
-        self._tell_limits([camera for camera in self._cameras if self._limit(camera) != recognizer.limit()])
+        self._tell_limits({})
 
-    def _limit(self, camera: str) -> Limit:
-        return self._recognizer.limit(self._rules[camera].threshold, self._rules[camera].false_alarm_rate)
-
-    def _tell_limits(self, cameras: Sequence[str]) -> None:
-        """Say what a name needs before these cameras, once there is anybody to be named."""
-        for camera in cameras:
-            limit = self._limit(camera)
-            said = promised(self._recognizer, limit)
-            if self._recognizer.gallery.people:
-                _log.info("%s: a name needs a similarity of %.2f%s", camera, limit.threshold, said)
+    def _tell_limits(self, told: Mapping[str, Limit]) -> None:
+        """Say what a name needs before cameras where that is not what was told, once there is anybody to be named."""
+        for camera, tracker in self._cameras.items() if self._recognizer.gallery.people else ():
+            if tracker.limit != told.get(camera, self._recognizer.limit()):
+                said = promised(self._recognizer, tracker.limit)
+                _log.info("%s: a name needs a similarity of %.2f%s", camera, tracker.limit.threshold, said)
 
     def settled(self, camera: str) -> Settled:
         """Whose faces need not be embedded for now: see `VisitTracker.settled`."""

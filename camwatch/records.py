@@ -223,6 +223,12 @@ class Condition:
         return self.value < self.needed if self.below else self.value >= self.needed
 
 
+def suffices(naming: Sequence[Condition]) -> bool:
+    """Whether by all that a name asks for there was one: somebody was searched for, and every condition is met."""
+    searched = any(one.name == "score" and one.value is not None for one in naming)
+    return searched and all(one.met for one in naming)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Account:
     """Why an event said what it said: all that was known at that moment.
@@ -268,8 +274,7 @@ class Account:
     @property
     def certain(self) -> bool:
         """Whether there was all that a name asks for: that of the first candidate."""
-        searched = any(one.name == "score" and one.value is not None for one in self.naming)
-        return bool(self.candidates) and searched and all(condition.met for condition in self.naming)
+        return bool(self.candidates) and suffices(self.naming)
 
 
 class EventType(StrEnum):

@@ -12,6 +12,8 @@ from camwatch.records import Candidate, Embedding, Enrolled, NearPhoto
 
 LOOKALIKE = 0.7
 """Similarity from which on two templates are of look-alikes, or of one person."""
+SAME_PICTURE = 0.98
+"""Similarity from which on two photos show the same moment: frames of one clip, or one picture saved twice."""
 
 
 class Gallery:

@@ -79,7 +79,7 @@ class VisitTracker:
         people = set(recognizer.told)
         self._seen = {person: seen for person, seen in self._seen.items() if person in people}
         self._last_person = self._last_person if self._last_person in self._seen else None
-        self._limit = recognizer.limit(self._own_threshold, self._own_rate)
+        self.limit = recognizer.limit(self._own_threshold, self._own_rate)  # in force for this camera
 
     def change(
         self, *, visit_gap: float, threshold: float | None, false_alarm_rate: float | None, min_face: float
@@ -111,14 +111,14 @@ class VisitTracker:
         many usable faces that one more hardly counts.
         """
         named, unknown = set(), set()
-        clearly = self._limit.threshold - self._rule.unknown_margin
+        clearly = self.limit.threshold - self._rule.unknown_margin
         for track in self._tracker.tracks:
             visit = self._visit_of.get(track.number)
             if visit is None or track.follow is None or track.follow != visit.evidence.vouched:
                 continue
             if visit.evidence.used < self._rule.settled_faces:
                 continue
-            if visit.person is not None and visit.score >= self._limit.threshold:
+            if visit.person is not None and visit.score >= self.limit.threshold:
                 named.add(track.follow)
             elif visit.person is None and visit.unknown and visit.score < clearly:
                 unknown.add(track.follow)
@@ -310,14 +310,14 @@ class VisitTracker:
         if mean is None:
             return []
         if visit.person is not None:
-            visit.found = self._recognizer.compare(mean, visit.person, self._limit.threshold, without=visit.taken)
+            visit.found = self._recognizer.compare(mean, visit.person, self.limit.threshold, without=visit.taken)
             if visit.found.best is not None and not visit.ignored:
                 self._seen[visit.person] = visit.evidence.last_there
             return []
         events = self._outdo(visit, mean, now, moment)
         if events:
             return events
-        visit.found = self._recognizer.identify(mean, self._limit.threshold, without=visit.taken)
+        visit.found = self._recognizer.identify(mean, self.limit.threshold, without=visit.taken)
         verdict = self._rule.verdict(visit.evidence, visit.found, final=final)
         if verdict is Verdict.NAMED and visit.found.best is not None:
             return self._name(visit, visit.found.best.person, now, moment)
@@ -328,7 +328,7 @@ class VisitTracker:
 
     def _outdo(self, visit: Visit, mean: Embedding, now: float, moment: float | None) -> list[Event]:
         """Two people stand side by side, and one has the name of the other: end that visit and name the right one."""
-        found = self._recognizer.identify(mean, self._limit.threshold, without=visit.barred)
+        found = self._recognizer.identify(mean, self.limit.threshold, without=visit.barred)
         if found.best is None or self._rule.verdict(visit.evidence, found) is not Verdict.NAMED:
             return []
         for rival in visit.beside:
@@ -368,7 +368,7 @@ class VisitTracker:
                 events += self._decide(visit, now, moment, final=True)
             if visit in self._open:
                 events.append(self._event(EventType.ENDED, visit, now, moment))
-                if visit.person is not None and not visit.ignored and -1.0 < visit.score < self._limit.threshold:
+                if visit.person is not None and not visit.ignored and -1.0 < visit.score < self.limit.threshold:
                     _log.info("%s: at the end the visit of %s was below the threshold", self.camera, visit.person)
                 self._close(visit)
         over = {number for number, visit in self._visit_of.items() if visit not in self._open}
@@ -383,16 +383,16 @@ class VisitTracker:
             kind,
             now=now,
             moment=moment,
-            threshold=self._limit.threshold,
-            false_alarm_rate=self._limit.false_alarm_rate,
+            threshold=self.limit.threshold,
+            false_alarm_rate=self.limit.false_alarm_rate,
             account=account(
                 visit.evidence,
                 visit.found,
                 self._recognizer,
                 self._rule,
                 taken=visit.taken,
-                threshold=self._limit.threshold,
-                threshold_from=self._limit.source,
+                threshold=self.limit.threshold,
+                threshold_from=self.limit.source,
                 final=visit.final or kind is EventType.ENDED,
             ),
             reason=why if silent else None,

@@ -34,6 +34,7 @@ from camwatch.records import (
     Picture,
     Quality,
     UsedFace,
+    suffices,
 )
 
 ACCOUNTS_FOLDER = "accounts"
@@ -160,11 +161,10 @@ def went_on_as(path: Path, person: str) -> bool:
     """
     try:
         fields = from_json(read_arrays(path, only={"index"})["index"].astype(np.uint8, casting="safe").tobytes())
-        met = [_condition(*one) for one in fields["naming"]]
-        searched = any(one.name == "score" and one.value is not None for one in met)
+        certain = suffices([_condition(*one) for one in fields["naming"]])
         first, untold = fields["candidates"][0]["person"], (fields.get("untold") or [""])[0]
         mine = untold == name_digest(person) if untold else first == person
-        return bool(mine and searched and all(one.met for one in met))
+        return bool(mine and certain)
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError):
         return False
 

@@ -13,6 +13,7 @@ from camwatch.records import Event
 
 SHORTEST = 6
 """Characters of an event's id that suffice where no other begins with them."""
+_NO_WRITING = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)  # in the folder; on the whole file system
 
 
 def find(state: Path, event_id: str) -> Event:
@@ -60,7 +61,7 @@ def _payloads(state: Path, query: str, values: tuple[object, ...]) -> list[Event
         try:
             rows = _rows(path, query, values, "mode=ro")
         except sqlite3.OperationalError as error:
-            if (error.sqlite_errorcode & 0xFF) != sqlite3.SQLITE_READONLY or _unfinished(path):
+            if (error.sqlite_errorcode & 0xFF) not in _NO_WRITING or _unfinished(path):
                 raise
             rows = _rows(path, query, values, "mode=ro&immutable=1")  # such as a backup: nobody else writes there
     events = []

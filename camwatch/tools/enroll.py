@@ -17,7 +17,7 @@ from camwatch.files import as_owner_of
 from camwatch.identification.cache import read_cache
 from camwatch.identification.faces import FolderScan, scan, store_photo
 from camwatch.identification.folder import locked
-from camwatch.identification.gallery import LOOKALIKE, Gallery, unit
+from camwatch.identification.gallery import LOOKALIKE, SAME_PICTURE, Gallery, unit
 from camwatch.identification.loader import enrolled_from, save, split
 from camwatch.identification.promise import promised
 from camwatch.identification.recognizer import Recognizer
@@ -32,8 +32,6 @@ ENOUGH = 3
 """Photos from which on more of them help little."""
 SOMEBODY_ELSE = 0.15
 """Similarity to a person's other photos below which a photo cannot be of the same person."""
-SAME_PICTURE = 0.98
-"""Similarity from which on two photos show the same moment: frames of one clip, or one picture saved twice."""
 _TRIES = 20
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WebP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
 

@@ -1,11 +1,14 @@
 """Events to test with."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from camwatch.publishing.archive import Archive
 from camwatch.publishing.events import encode, payload
+from camwatch.publishing.outbox import EVENTS_FILE, Outbox
 from camwatch.records import Candidate, Event, EventType
 
 NODE = "nvr1"
@@ -55,3 +58,13 @@ def keep(archive: Archive, one: Event, now: float) -> str | None:
     name = archive.picture(one, now)
     archive.account(one, now)
     return name
+
+
+def leave(state: Path, events: Sequence[Event], *, faces: bool = True) -> None:
+    """Leave in a state folder what a daemon leaves there of these events."""
+    archive = Archive(state, faces=faces, keep=100, max_age=1e9)
+    outbox, _ = Outbox.open(state / EVENTS_FILE, 0.0)
+    for one in events:
+        name = keep(archive, one, one.decided_at)
+        outbox.put([(one, encode(payload(one, node=NODE, late=False, snapshot=name)))], 0.0)
+    outbox.close()

@@ -76,3 +76,29 @@ def test_a_backup_that_nobody_may_write_to_is_read() -> None:
         finally:
             os.seteuid(user)
             state.chmod(0o755)
+
+
+@pytest.mark.parametrize("unfinished", [False, True])
+def test_a_file_system_that_is_read_only_is_read_unless_some_of_it_is_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unfinished: bool
+) -> None:
+    """Such a file system cannot be had in a test: SQLite says there that it cannot open its own files."""
+    outbox, _ = Outbox.open(tmp_path / EVENTS_FILE, DECIDED)
+    outbox.put(stored(event(1, event_id="abcdef12-0001")), DECIDED)
+    outbox.close()
+    rows = history._rows
+
+    def refused(path: Path, query: str, values: tuple[object, ...], how: str) -> list[tuple[bytes]]:
+        if "immutable" in how:
+            return rows(path, query, values, how)
+        error = sqlite3.OperationalError("unable to open database file")
+        error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+        raise error
+
+    monkeypatch.setattr(history, "_rows", refused)
+    if not unfinished:
+        assert history.find(tmp_path, "abcdef12-0001").event_id == "abcdef12-0001"
+        return
+    (tmp_path / f"{EVENTS_FILE}-wal").write_bytes(b"what is newer")
+    with pytest.raises(StateError, match="unable to open database file"):
+        history.find(tmp_path, "abcdef12-0001")

@@ -13,13 +13,10 @@ from camwatch.identification.faces import scan
 from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.visits import VisitTracker
-from camwatch.publishing.archive import Archive
-from camwatch.publishing.events import encode, payload
-from camwatch.publishing.outbox import EVENTS_FILE, Outbox
 from camwatch.records import Event, Frame
 from camwatch.tools.enroll import enroll
 from tests.conftest import Footage
-from tests.publishing.events import keep
+from tests.publishing.events import leave
 from tests.tools.pictures import frames, save
 
 pytestmark = pytest.mark.weights
@@ -33,12 +30,7 @@ def visit(footage: Footage, analyzer: FaceAnalyzer, tmp_path_factory: pytest.Tem
     shown = [Frame("door", n, 1.7e9 + n / 4, n / 4, None, picture) for n, picture in enumerate(pictures)]
     tracker = VisitTracker("door", Recognizer(Gallery([], analyzer.network)), node="n")
     events = [event for seen in analyzer.analyze(shown) for event in tracker.observe(seen)] + tracker.flush(1.8e9)
-    archive = Archive(state, faces=True, keep=9, max_age=1e9)
-    outbox, _ = Outbox.open(state / EVENTS_FILE, 0.0)
-    for one in events:
-        name = keep(archive, one, 0.0)
-        outbox.put([(one, encode(payload(one, node="n", late=False, snapshot=name)))], 0.0)
-    outbox.close()
+    leave(state, events)
     return state, events[0]
 
 
@@ -157,12 +149,7 @@ def test_faces_too_small_to_be_enrolled_are_not_taken_enlarged(
     shown = [Frame("door", n, 1.7e9 + n / 4, n / 4, None, one) for n, one in enumerate(small)]
     tracker = VisitTracker("door", Recognizer(Gallery([], analyzer.network)), node="n", min_face=30.0)
     events = [event for seen in analyzer.analyze(shown) for event in tracker.observe(seen)] + tracker.flush(1.8e9)
-    archive = Archive(state, faces=True, keep=9, max_age=1e9)
-    outbox, _ = Outbox.open(state / EVENTS_FILE, 0.0)
-    for one in events:
-        name = keep(archive, one, 0.0)
-        outbox.put([(one, encode(payload(one, node="n", late=False, snapshot=name)))], 0.0)
-    outbox.close()
+    leave(state, events)
     with pytest.raises(InputError, match=r"no face of this visit can be enrolled, .* too small: 3\d pixels"):
         added("Eve", tmp_path / "faces", analyzer, from_event=events[0].event_id, state=state)
 

@@ -19,14 +19,11 @@ from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.visits import VisitTracker
 from camwatch.publishing.accounts import file_of
-from camwatch.publishing.archive import Archive
-from camwatch.publishing.events import encode, payload
-from camwatch.publishing.outbox import EVENTS_FILE, Outbox
 from camwatch.records import Enrolled, Event, EventType, Observation
 from camwatch.tools.explain.command import explain
 from camwatch.tools.explain.reasons import _more_faces, _up
 from tests.identification.scene import GOOD, START, enrolled, like, person, play, recognizer, stay, together, whole
-from tests.publishing.events import keep
+from tests.publishing.events import leave
 
 ANN, BOB, EVE = person(1), person(2), person(3)
 CHIP = np.full((160, 160, 3), 90, np.uint8)
@@ -36,12 +33,7 @@ def watched(state: Path, observations: Sequence[Observation], *, faces: bool = T
     """What a daemon leaves in its state folder; the events that it told."""
     known: Recognizer = how.pop("known", None) or recognizer(Ann=ANN, Bob=BOB)
     events = whole(VisitTracker("door", known, node="nvr", **how), observations)
-    archive = Archive(state, faces=faces, keep=100, max_age=1e9)
-    outbox, _ = Outbox.open(state / EVENTS_FILE, START)
-    for one in events:
-        name = keep(archive, one, one.decided_at)
-        outbox.put([(one, encode(payload(one, node="nvr", late=False, snapshot=name)))], START)
-    outbox.close()
+    leave(state, events, faces=faces)
     return events
 
 
@@ -346,10 +338,7 @@ def test_the_end_of_somebody_who_is_not_enrolled_any_more_is_no_talk_of_others(t
     play(tracker, stay(ANN))
     tracker.replace_recognizer(recognizer(Bob=BOB))
     [ended] = tracker.flush(START + 9.0)
-    archive = Archive(tmp_path, faces=True, keep=9, max_age=1e9)
-    outbox, _ = Outbox.open(tmp_path / EVENTS_FILE, START)
-    outbox.put([(ended, encode(payload(ended, node="nvr", late=False, snapshot=keep(archive, ended, START))))], START)
-    outbox.close()
+    leave(tmp_path, [ended])
     text = said(tmp_path, ended)
     assert "Ann is not enrolled any more" in text and "most similar: Bob" not in text
 

@@ -22,12 +22,11 @@ from camwatch.identification.evaluation import (
     share,
     verification,
 )
+from camwatch.identification.gallery import SAME_PICTURE
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 PEOPLE = (1, 3, 10, 30, 100)
 PHOTOS = (1, 3, 5)
-SAME_PICTURE = 0.98
-"""Similarity from which on two pictures of a person show the same moment; see `enroll`."""
 _LISTED = 10
 """How many of the worst pairs and pictures are told."""
 
