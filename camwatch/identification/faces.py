@@ -19,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from camwatch.errors import PhotoError, UnknownPerson, one_line
-from camwatch.files import from_json, write_whole
+from camwatch.files import as_owner_of, from_json, write_whole
 from camwatch.identification.cache import CACHE_FILE, keep_rows
 from camwatch.identification.folder import keep_private, locked
 from camwatch.names import checked_name, slug, untellable
@@ -216,7 +216,7 @@ def forget(folder: Path, person: str) -> Forgotten:
     photos = tuple(photo.path for photo in shown)
     targets = tuple(path.resolve() for path in photos if path.is_symlink())
     try:
-        with locked(folder):
+        with as_owner_of(folder), locked(folder):  # but looked at as who asks: root sees more
             cached = keep_rows(folder, {photo.sha256 for photo in found.photos if photo not in shown})
             for leftover in folder.glob(f".{CACHE_FILE}.*"):  # what a crash left of the cache
                 leftover.unlink(missing_ok=True)

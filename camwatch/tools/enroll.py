@@ -1,6 +1,8 @@
 """`camwatch enroll`: people into the gallery, and faces that are somebody else's out of their way."""
 
+import errno
 import hashlib
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -139,6 +141,7 @@ class _Desk:
         self._negative, self._anyway = negative, anyway
         self._enrolled: list[Enrolled] = []
         self._owners: set[tuple[str, str, bool]] = set()  # content, person, negative
+        self._useless: set[str] = set()  # contents that have been told of
         self._changed = False
         self._judge()
 
@@ -154,12 +157,14 @@ class _Desk:
         self._enrolled, fresh = split(
             found, {**read_cache(self._faces, self._analyzer.network, again=bool(own)), **own}
         )
+        fresh = [photo for photo in fresh if photo.sha256 not in self._useless]
         with Steps("reading the gallery", len(fresh), stream=self._notes) as steps:
             for photo in fresh:
                 steps.advance()
                 try:
                     one = enroll_photo(self._analyzer, photo.person, photo.path, strict=False)
                 except PhotoError as error:
+                    self._useless.add(photo.sha256)
                     steps.note(f"left out {error}")
                     continue
                 self._enrolled.append(enrolled_from(found, photo, one))
@@ -197,7 +202,8 @@ class _Desk:
             if self._present(path, data, digest):
                 return f"present  {path}: in the gallery already", []
         else:
-            raise PhotoError(f"{path}: not added, {self._faces} changes all the time; try again later")
+            said = f"{path}: not added, {self._faces} changes all the time; try again later"
+            raise PhotoError(said) from TimeoutError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         where = stored.relative_to(self._faces).as_posix()
         self._enrolled.append(replace(one, photo=where, negative=self._negative))
         self._owners.add((digest, self._name, self._negative))

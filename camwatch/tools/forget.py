@@ -119,8 +119,7 @@ def forget(
         raise PhotoError(f"{state}: no such folder; --state names where the daemon keeps its history")
     with as_owner_of(state):
         history = _History.of(state, name)
-    with as_owner_of(faces):
-        gone = _erase_photos(name, faces, known=history.known)
+    gone = _erase_photos(name, faces, known=history.known)
     for photo in gone.photos if gone else ():
         print(f"erased {photo}", file=results)
     if gone:
@@ -176,7 +175,7 @@ def _erase_photos(name: str, faces: Path, *, known: bool) -> Forgotten | None:
     except UnknownPerson:
         # The photos may have been removed by hand, and their embeddings not.
         try:
-            with locked(faces):
+            with as_owner_of(faces), locked(faces):
                 keep_rows(faces, {photo.sha256 for photo in before.photos})
         except OSError as error:
             raise PhotoError(f"{faces}: cannot be erased: {error.strerror or error}") from error

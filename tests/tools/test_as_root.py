@@ -108,6 +108,24 @@ def test_a_photo_that_root_alone_may_read_keeps_nobody_out(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root acts as others")
+def test_a_photo_that_root_alone_may_read_is_forgotten_wherever_it_lies() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        home.chmod(0o755)
+        faces = gallery(home, "Adam", "Eve")
+        (faces / "Eve" / "not").mkdir()
+        denied = faces / "Eve" / "not" / "adam.png"
+        denied.write_bytes((faces / "Adam" / "1.png").read_bytes())
+        for path in (faces, *faces.rglob("*")):
+            os.chown(path, 8470, 8470)
+        os.chown(faces / "Adam" / "1.png", 0, 0)
+        (faces / "Adam" / "1.png").chmod(0o600)
+        status, lines, _ = forgotten("Adam", faces, None)
+        assert status == 0 and any("photos erased: 2" in line for line in lines)
+        assert not denied.exists() and not (faces / "Adam").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root acts as others")
 def test_as_the_owner_enroll_imports_nothing_either(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)

@@ -19,8 +19,8 @@ from camwatch.identification.gallery import Gallery
 from camwatch.identification.recognizer import Recognizer
 from camwatch.identification.visits import VisitTracker
 from camwatch.publishing.accounts import file_of
-from camwatch.records import Enrolled, Event, EventType, Observation
-from camwatch.tools.explain.command import explain
+from camwatch.records import Condition, Enrolled, Event, EventType, Observation
+from camwatch.tools.explain.command import _row, explain
 from camwatch.tools.explain.reasons import _more_faces, _up
 from tests.identification.scene import GOOD, START, enrolled, like, person, play, recognizer, stay, together, whole
 from tests.publishing.events import leave
@@ -371,3 +371,8 @@ def test_no_rate_is_told_where_the_threshold_is_the_users_own(tmp_path: Path) ->
     seen = stay(like(ANN, 0.62, 3), cosine=0.97, seconds=3.0)
     event = of(watched(tmp_path, seen, threshold=0.5), EventType.RECOGNIZED)
     assert not any("false_alarm_rate" in one for one in document(tmp_path, event)["would_change"])
+
+
+def test_as_like_as_who_is_denied_is_called_enough() -> None:
+    said = _row(Condition("denied", 0.0, 1e-6, below=True)).split()
+    assert said[-5:] == ["at", "most", "0", "0", "yes"]

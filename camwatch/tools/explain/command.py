@@ -131,7 +131,9 @@ def _of(account: Account) -> str:
 
 def _row(condition: Condition) -> str:
     there = "-" if condition.value is None else f"{condition.value:.3g}"
-    needed = f"{'below' if condition.below else 'at least'} {round(condition.needed, 5):.3g}"
+    needed = f"{'below' if condition.below else 'at least'} {condition.needed:.3g}"
+    if condition.below and condition.name == "denied":
+        needed = "at most 0"  # as like the person as like who is denied will do
     met = "-" if condition.value is None and condition.name == "score" else "yes" if condition.met else "no"
     return f"  {asked(condition):42}  {needed:>14}  {there:>6}  {met:>3}"
 
